@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The decision: pure functions of a policy and a question. No allocation, no lock, no I/O. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "config/operation.h"
+#include "config/policy.h"
+
+/* Who asks. Borrowed by every call that takes it. */
+struct subject {
+	uid_t uid;
+	gid_t gid;
+	const gid_t *groups; /* supplementary groups, any order; may be NULL if n_groups is 0 */
+	size_t n_groups;
+};
+
+/* How a role came to a subject. */
+enum role_origin {
+	ROLE_NOT_HELD,
+	ROLE_BY_EVERYONE,
+	ROLE_BY_USER,	  /* users = */
+	ROLE_BY_GROUP,	  /* groups = ; *ret_gid says which */
+	ROLE_BY_INCLUDE,  /* *ret_via is the directly held role that includes it */
+};
+
+struct role_holding {
+	enum role_origin origin;
+	gid_t gid;     /* for ROLE_BY_GROUP */
+	unsigned via;  /* for ROLE_BY_INCLUDE: index of the directly held role */
+};
+
+enum decision {
+	DECISION_DENIED,  /* zero: denied */
+	DECISION_ALLOWED,
+};
+
+enum denial_reason {
+	DENIAL_NONE,	    /* allowed */
+	DENIAL_NO_ZONE,	    /* the path is in no zone */
+	DENIAL_NO_ROLE,	    /* no role of the subject is granted anything in the zone */
+	DENIAL_NOT_GRANTED, /* a role is granted something there, but not this */
+	DENIAL_NOT_OWNER,   /* an -own verb is held, but the object is somebody else's */
+};
+
+/* Zero-initialised, it denies. */
+struct verdict {
+	enum decision decision;
+	enum denial_reason reason;
+	enum verb verb;		 /* allowed: the verb that decided; denied: the one missing */
+	const struct zone *zone; /* NULL: none; lives as long as the policy */
+	const struct role *role; /* the role whose grant decided; NULL: none applies */
+	unsigned line;		 /* of the policy: the grant's, else the zone's section, else 0 */
+};
+
+/* All roles that a subject holds: directly, by inclusion, and `everyone`. */
+void policy_roles(const struct policy *policy, const struct subject *subject,
+		  struct role_set *ret);
+
+/* How it holds one role; the direct ways are preferred to inclusion. */
+void policy_role_holding(const struct policy *policy, const struct subject *subject,
+			 unsigned role, struct role_holding *ret);
+
+/* The zone of a path ("/", "/a/b": absolute within the share, no trailing slash, no "." or
+ * "..", any other byte). NULL if no zone matches: then nothing is granted there. */
+const struct zone *policy_zone(const struct policy *policy, const char *path);
+
+/* Whether a zone's path lies properly below this one (with "*" matching any component), so
+ * that what is below belongs to other zones, or may. */
+bool policy_zones_below(const struct policy *policy, const char *path);
+
+/* Whether roles hold any verb in a zone properly below the path: the path may then be walked
+ * through although its own zone grants nothing. */
+bool policy_leads_to_listed(const struct policy *policy, const struct role_set *roles,
+			    const char *path);
+
+/* One of the zones that it leads to, or NULL; slower, for showing. */
+const struct zone *policy_zone_led_to(const struct policy *policy,
+				      const struct role_set *roles, const char *path);
+
+/* The verbs that a set of roles holds in a zone (NULL: none). */
+verb_set policy_verbs(const struct policy *policy, const struct role_set *roles,
+		      const struct zone *zone);
+
+/* Decides. `owns`: the subject's uid owns the object. `now` is for grants that end. The verdict's pointers live as
+ * long as the policy. */
+void policy_decide(const struct policy *policy, const struct role_set *roles,
+		   const struct zone *zone, enum operation operation, bool owns,
+		   time_t now, struct verdict *ret);
+
+/* One phrase: "not granted", "only what you own", ...; static storage. */
+const char *denial_reason_name(enum denial_reason reason);

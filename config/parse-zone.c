@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The lines of a [zone] section. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/parser.h"
+
+/* Row numbers of zone_keys. */
+enum { KEY_PATH, KEY_MODES, KEY_MAPPED_WRITES, KEY_WRITE_ONCE, KEY_PROMOTE_FROM };
+
+static const char *const modes_words[] = { "role", "owner" };
+static const char *const mapped_words[] = { "allow", "refuse" };
+static const char *const no_yes_words[] = { "no", "yes" };
+
+static bool grow_zones(struct parser *parser)
+{
+	struct policy *policy = parser->policy;
+	size_t capacity = parser->zones_capacity ? 2 * parser->zones_capacity : 16;
+	struct zone *zones;
+
+	if (policy->n_zones < parser->zones_capacity)
+		return true;
+	zones = reallocarray(policy->zones, capacity, sizeof(*zones));
+	if (!zones) {
+		parser_no_memory(parser);
+		return false;
+	}
+	policy->zones = zones;
+	parser->zones_capacity = capacity;
+	return true;
+}
+
+void parser_begin_zone(struct parser *parser, unsigned line, const char *name)
+{
+	struct policy *policy = parser->policy;
+	unsigned other = 0;
+	char *copy;
+
+	if (name_table_find(&parser->zone_names, name, &other) == 0) {
+		parser_complain(
+			parser, line,
+			"a second [zone %s]: the first is in line %u, merge the two or "
+			"rename one",
+			name, policy->zones[other].line);
+		return;
+	}
+	if (policy->n_zones >= POLICY_ZONES_MAX) {
+		parser_complain(parser, line, "too many zones: a policy may have %d",
+				POLICY_ZONES_MAX);
+		return;
+	}
+	if (!grow_zones(parser))
+		return;
+	copy = parser_copy(parser, name);
+	if (!copy)
+		return;
+	policy->zones[policy->n_zones++] = (struct zone){ .name = copy, .line = line };
+	if (name_table_add(&parser->zone_names, copy, (unsigned)policy->n_zones - 1,
+			   NULL) < 0)
+		parser_no_memory(parser);
+	parser->section = SECTION_ZONE;
+}
+
+void parser_end_zone(struct parser *parser)
+{
+	if (parser->key_lines[KEY_PATH] == 0)
+		parser_complain(parser, parser->section_line,
+				"the zone '%s' has no path: add 'path = /...'",
+				parser_zone(parser)->name);
+}
+
+/* Checks one component of a path. Returns what is wrong with it, or NULL. */
+static const char *component_fault(const char *name, size_t length)
+{
+	if (length == 0)
+		return "has an empty component: write single slashes, and none at the "
+		       "end";
+	if ((length == 1 && name[0] == '.') ||
+	    (length == 2 && memcmp(name, "..", 2) == 0))
+		return "has a '.' or '..' component: write the path without it";
+	if (length > 1 && memchr(name, '*', length))
+		return "has a '*' within a component: '*' stands for one whole component";
+	if (length > 255)
+		return "has a component of more than 255 bytes, which no file name has";
+	return NULL;
+}
+
+/* Returns what is wrong with a path, or NULL. */
+static const char *path_fault(const char *path)
+{
+	const char *p = path, *slash, *fault = NULL;
+
+	if (*p != '/')
+		return "does not begin with '/': paths begin at the root of the share";
+	if (p[1] == '\0')
+		return NULL;
+	while (p && !fault) {
+		p++;
+		slash = strchr(p, '/');
+		fault = component_fault(p, slash ? (size_t)(slash - p) : strlen(p));
+		p = slash;
+	}
+	return fault;
+}
+
+/* A checked copy of a path, or NULL with a complaint. */
+static char *copy_path(struct parser *parser, unsigned line, const char *key,
+		       const char *value)
+{
+	const char *fault = path_fault(value);
+
+	if (fault) {
+		parser_complain(parser, line, "%s %s %s", key, QUOTED(value), fault);
+		return NULL;
+	}
+	return parser_copy(parser, value);
+}
+
+static void parse_path(struct parser *parser, unsigned line, char *value)
+{
+	parser_zone(parser)->path = copy_path(parser, line, "path", value);
+	parser_zone(parser)->path_line = line;
+}
+
+static void parse_promote_from(struct parser *parser, unsigned line, char *value)
+{
+	struct zone *zone = parser_zone(parser);
+
+	zone->promote_from_line = line;
+	if (strchr(value, '*'))
+		parser_complain(
+			parser, line,
+			"promote-from %s has a '*': name one directory of the share",
+			QUOTED(value));
+	else
+		zone->promote_from = copy_path(parser, line, "promote-from", value);
+}
+
+static void parse_write_once(struct parser *parser, unsigned line, char *value)
+{
+	const struct word_list list = { no_yes_words, 2 };
+
+	parser_zone(parser)->write_once =
+		parser_word(parser, line, "write-once", value, &list) == 1;
+	parser_zone(parser)->write_once_line = line;
+}
+
+static void parse_modes(struct parser *parser, unsigned line, char *value)
+{
+	const struct word_list list = { modes_words, 2 };
+	int word = parser_word(parser, line, "modes", value, &list);
+
+	if (word >= 0)
+		parser_zone(parser)->modes = (enum zone_modes)word;
+	parser_zone(parser)->modes_line = line;
+}
+
+static void parse_mapped_writes(struct parser *parser, unsigned line, char *value)
+{
+	const struct word_list list = { mapped_words, 2 };
+	int word = parser_word(parser, line, "mapped-writes", value, &list);
+
+	if (word >= 0)
+		parser_zone(parser)->mapped_writes = (enum mapped_writes)word;
+}
+
+const struct key zone_keys[] = {
+	[KEY_PATH] = { "path", parse_path },
+	[KEY_MODES] = { "modes", parse_modes },
+	[KEY_MAPPED_WRITES] = { "mapped-writes", parse_mapped_writes },
+	[KEY_WRITE_ONCE] = { "write-once", parse_write_once },
+	[KEY_PROMOTE_FROM] = { "promote-from", parse_promote_from },
+	{ NULL, NULL },
+};
+
+static void complain_verb(struct parser *parser, unsigned line, const char *word)
+{
+	const char *words[N_VERBS];
+	const struct word_list list = { words, N_VERBS };
+
+	for (unsigned i = 0; i < N_VERBS; i++)
+		words[i] = verb_name((enum verb)i);
+	if (strpbrk(word, " \t")) {
+		parser_complain(parser, line,
+				"unknown verb %s: separate verbs with commas",
+				QUOTED(word));
+		return;
+	}
+	parser_complain(parser, line,
+			"unknown verb %s%s: there are list, read, create, write, delete, "
+			"write-own, delete-own, promote, approve and admin",
+			QUOTED(word),
+			parser_suggest(parser, &(struct quoted){ { 0 } }, word, &list));
+}
+
+void parser_allow(struct parser *parser, unsigned line, const char *role, char *value)
+{
+	struct role_ref ref = {
+		.owner = (unsigned)parser->policy->n_zones - 1,
+		.line = line,
+		.name = (char *)role, /* parser_refer() copies it */
+	};
+	char *state = value, *word;
+	enum verb verb;
+
+	if (!*value) {
+		parser_complain(
+			parser, line,
+			"'allow %s' has no verbs: name some, or remove the line (what is "
+			"not granted is denied)",
+			role);
+		/* Kept, so that the role's name is checked as well. */
+		state = NULL;
+	}
+	while ((word = text_next_item(&state))) {
+		if (!*word)
+			parser_complain(
+				parser, line,
+				"an empty verb: remove the comma, or name one after it");
+		else if (verb_from_name(word, &verb) < 0)
+			complain_verb(parser, line, word);
+		else if (ref.verbs & VERB_SET(verb))
+			parser_complain(parser, line,
+					"the verb '%s' is listed twice: remove one",
+					word);
+		else
+			ref.verbs |= VERB_SET(verb);
+	}
+	parser_refer(parser, &parser->allows, &ref);
+}

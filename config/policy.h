@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The policy as it was read: roles, zones and grants. Immutable once loaded. */
+#pragma once
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "config/verb.h"
+
+#define POLICY_ROLES_MAX 256 /* roles a policy may have, `everyone` included */
+#define POLICY_ZONES_MAX 4096
+#define POLICY_BYTES_MAX (16u << 20) /* a larger file is refused before it is read */
+
+enum audit_failure { AUDIT_FAILURE_DENY, AUDIT_FAILURE_ALLOW };
+enum audit_writes { AUDIT_WRITES_EACH, AUDIT_WRITES_RANGES };
+enum groups_from { GROUPS_FROM_PROCESS, GROUPS_FROM_DATABASE };
+enum zone_modes { ZONE_MODES_ROLE, ZONE_MODES_OWNER };
+enum mapped_writes { MAPPED_WRITES_ALLOW, MAPPED_WRITES_REFUSE };
+
+/* A set of roles, one bit for each index into policy->roles. */
+struct role_set {
+	uint64_t bits[POLICY_ROLES_MAX / 64];
+};
+
+struct role {
+	char *name;
+	unsigned line;		/* of its section */
+	gid_t *gids;		/* its groups, resolved when the policy was loaded */
+	size_t n_gids;
+	uid_t *uids;		/* its single users */
+	size_t n_uids;
+	struct role_set holds;	/* itself and every role it includes, transitively */
+};
+
+/* One `allow ROLE = VERB, ...` line. */
+struct grant {
+	unsigned role;		/* index into policy->roles */
+	unsigned line;
+	verb_set verbs;		/* as written, plus VERB_LIST if any */
+};
+
+struct zone {
+	char *name;
+	char *path;		/* normalised: "/" or "/a/b", components may be "*" */
+	unsigned line;		/* of its section */
+	struct grant *grants;	/* in the order of their lines */
+	size_t n_grants;
+	verb_set verbs_of_any;	/* the union of all grants: what somebody may do here */
+	verb_set verbs_of_everyone; /* what the role `everyone` may do here */
+	enum zone_modes modes;
+	enum mapped_writes mapped_writes;
+	bool write_once;
+	char *promote_from;	/* NULL, or a normalised path */
+	/* Of the settings that are written down, else 0. */
+	unsigned path_line;
+	unsigned modes_line;
+	unsigned write_once_line;
+	unsigned promote_from_line;
+};
+
+/* A user or group, and a role that it holds directly. */
+struct id_role {
+	uint32_t id;
+	uint32_t role;
+};
+
+struct zone_index; /* finds the zone of a path; private to config/ */
+
+struct policy {
+	unsigned n_refs;	/* atomic */
+	char *file;		/* as it was named to policy_load() */
+	const char *name;	/* its last component: what `rule=` shows */
+	char hash[65];		/* SHA-256 of the bytes that were parsed, hex */
+	struct role *roles;	/* [0] is always `everyone` */
+	size_t n_roles;
+	struct zone *zones;
+	size_t n_zones;
+	struct zone_index *index;
+	enum audit_failure audit_failure;
+	enum audit_writes audit_writes;
+	enum groups_from groups_from;
+	unsigned audit_writes_line; /* 0: not written down */
+	struct id_role *by_gid;	/* every role's gids, sorted by id; for policy_roles() */
+	size_t n_by_gid;
+	struct id_role *by_uid;
+	size_t n_by_uid;
+	char *text;		/* the bytes that were parsed, and a NUL */
+	size_t length;
+};
+
+/* Takes a reference; returns its argument. Any thread. */
+struct policy *policy_ref(struct policy *policy);
+
+/* Drops one and frees with the last. NULL is fine; returns NULL. Any thread. */
+struct policy *policy_unref(struct policy *policy);
+void policy_unrefp(struct policy **policy); /* for __attribute__((cleanup)) */
+
+/* The text of a line, from 1, without its newline; not NUL-terminated, borrowed from the
+ * policy. NULL if it has no such line. */
+const char *policy_line(const struct policy *policy, unsigned line, size_t *ret_length);
+
+static inline bool role_set_has(const struct role_set *set, unsigned role)
+{
+	return set->bits[role / 64] >> (role % 64) & 1;
+}
+
+static inline void role_set_add(struct role_set *set, unsigned role)
+{
+	set->bits[role / 64] |= (uint64_t)1 << (role % 64);
+}

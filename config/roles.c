@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which roles a subject holds, and how it came to them. */
+#include "config/decide.h"
+
+static void add_roles_of(const struct policy *policy, const struct id_role *pairs,
+			 size_t n, uint32_t id, struct role_set *ret)
+{
+	size_t low = 0, high = n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (pairs[middle].id < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < n && pairs[low].id == id; low++) {
+		const struct role_set *holds = &policy->roles[pairs[low].role].holds;
+
+		for (size_t i = 0; i < POLICY_ROLES_MAX / 64; i++)
+			ret->bits[i] |= holds->bits[i];
+	}
+}
+
+void policy_roles(const struct policy *policy, const struct subject *subject,
+		  struct role_set *ret)
+{
+	*ret = policy->roles[0].holds;
+	add_roles_of(policy, policy->by_uid, policy->n_by_uid, subject->uid, ret);
+	add_roles_of(policy, policy->by_gid, policy->n_by_gid, subject->gid, ret);
+	for (size_t i = 0; i < subject->n_groups; i++)
+		add_roles_of(policy, policy->by_gid, policy->n_by_gid, subject->groups[i],
+			     ret);
+}
+
+static bool has_group(const struct subject *subject, gid_t gid)
+{
+	if (subject->gid == gid)
+		return true;
+	for (size_t i = 0; i < subject->n_groups; i++) {
+		if (subject->groups[i] == gid)
+			return true;
+	}
+	return false;
+}
+
+/* Directly: everyone, by user, by group; else ROLE_NOT_HELD. */
+static void direct_holding(const struct policy *policy, const struct subject *subject,
+			   unsigned number, struct role_holding *ret)
+{
+	const struct role *role = &policy->roles[number];
+
+	*ret = (struct role_holding){ .origin = ROLE_NOT_HELD };
+	if (number == 0) {
+		ret->origin = ROLE_BY_EVERYONE;
+		return;
+	}
+	for (size_t i = 0; i < role->n_uids; i++) {
+		if (role->uids[i] == subject->uid) {
+			ret->origin = ROLE_BY_USER;
+			return;
+		}
+	}
+	for (size_t i = 0; i < role->n_gids; i++) {
+		if (has_group(subject, role->gids[i])) {
+			ret->origin = ROLE_BY_GROUP;
+			ret->gid = role->gids[i];
+			return;
+		}
+	}
+}
+
+void policy_role_holding(const struct policy *policy, const struct subject *subject,
+			 unsigned role, struct role_holding *ret)
+{
+	direct_holding(policy, subject, role, ret);
+	for (unsigned i = 1; ret->origin == ROLE_NOT_HELD && i < policy->n_roles; i++) {
+		struct role_holding via;
+
+		if (i == role || !role_set_has(&policy->roles[i].holds, role))
+			continue;
+		direct_holding(policy, subject, i, &via);
+		if (via.origin != ROLE_NOT_HELD)
+			*ret = (struct role_holding){ .origin = ROLE_BY_INCLUDE,
+						      .via = i };
+	}
+}

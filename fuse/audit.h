@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The trail: takes a record before its effect, or says that it cannot. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fuse/record.h"
+
+struct audit;
+
+enum audit_state {
+	AUDIT_STATE_UNKNOWN,
+	AUDIT_STATE_RECORDING,
+	AUDIT_STATE_DISABLED,  /* auditctl -e 0 */
+	AUDIT_STATE_NO_DAEMON, /* no auditd is running */
+	AUDIT_STATE_LOSING,    /* the kernel's lost counter grows */
+	AUDIT_STATE_FAILING,   /* netlink or file errors */
+};
+
+/* Opens the sink that `-o audit=` names: "auditd" or "file:PATH". Starts its watching
+ * thread. Returns 0 and sets *ret, or -errno; *ret_why then says in one line what is
+ * wrong and what to do (static or from malloc: the caller free()s it). For auditd it
+ * fails with -ENOTCONN if auditing is disabled or no auditd runs and `failure_allowed` is
+ * false. */
+int audit_new(const char *sink, bool failure_allowed, struct audit **ret, char **ret_why);
+
+/* Ends the thread, flushes (fsync of a file) and frees. NULL is fine; returns NULL. */
+struct audit *audit_free(struct audit *audit);
+
+/* What happens while nothing can be recorded (audit-failure = allow). Any thread. */
+void audit_set_failure_allowed(struct audit *audit, bool allowed);
+
+/* Writes a record and gives it a sequence number if it has none. Returns 0 once it is
+ * accepted, or counted as a gap with audit-failure = allow; -EIO if it cannot be
+ * recorded: then the effect must not happen. Any thread; may sleep while auditd is slow.
+ */
+int audit_record(struct audit *audit, struct record *record);
+
+/* The state as of the last look (at most 100 ms ago). Any thread. */
+enum audit_state audit_state(struct audit *audit);
+const char *audit_state_name(enum audit_state state);

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who asks: from the ids of a request to a subject with groups, login uid and program. */
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "config/decide.h"
+#include "config/policy.h"
+
+#include "fuse/record.h"
+
+/* What the kernel says of a request's origin. pid is a thread's; 0 if it cannot be seen.
+ */
+struct asker {
+	uid_t uid;
+	gid_t gid;
+	pid_t pid;
+};
+
+/* Immutable once it is made; shared between requests and handles. */
+struct caller {
+	unsigned n_refs; /* atomic */
+	struct subject subject;
+	struct actor actor;
+	struct role_set roles; /* under the policy of `generation` */
+	uint64_t generation;
+	bool complete; /* /proc was read and agreed with the request */
+	gid_t *groups;
+	char *exe;
+	char comm[17];
+	char acct[64];
+};
+
+struct caller_cache;
+
+int caller_cache_new(struct caller_cache **ret);
+struct caller_cache *caller_cache_free(struct caller_cache *cache);
+
+/* The caller of a request under a policy. A caller that was read at most one second ago
+ * under the same (thread, uid, gid) is reused (DESIGN: identity). Whoever cannot be
+ * identified gets the least: uid and gid of the request, no supplementary group. 0 with a
+ * reference in *ret, or -ENOMEM. */
+int caller_get(struct caller_cache *cache, const struct asker *asker,
+	       const struct policy *policy, uint64_t generation, struct caller **ret);
+
+/* The roles of a caller under a later policy. */
+void caller_roles(const struct caller *caller, const struct policy *policy,
+		  uint64_t generation, struct role_set *ret);
+
+struct caller *caller_ref(struct caller *caller);
+struct caller *caller_unref(struct caller *caller);
+void caller_unrefp(struct caller **caller);

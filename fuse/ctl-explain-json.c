@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* modelguardctl explain: the answer for a program. */
+#include <string.h>
+
+#include "config/identity.h"
+
+#include "fuse/ctl-explain.h"
+#include "fuse/ctl-json.h"
+
+#define NAME_SIZE 256
+
+static json_t *zone_json(const struct zone *zone)
+{
+	json_t *object;
+
+	if (!zone)
+		return json_null();
+	object = json_object();
+	ctl_json_set_text(object, "name", zone->name);
+	ctl_json_set_text(object, "path", zone->path);
+	ctl_json_set(object, "line", json_integer(zone->line));
+	return object;
+}
+
+static json_t *group_json(gid_t gid)
+{
+	char name[NAME_SIZE];
+
+	identity_group_name(gid, name, sizeof(name));
+	return ctl_json_text(name, strlen(name));
+}
+
+static json_t *user_json(uid_t uid)
+{
+	char name[NAME_SIZE];
+
+	identity_user_name(uid, name, sizeof(name));
+	return ctl_json_text(name, strlen(name));
+}
+
+static json_t *holding_json(const struct policy *policy, const struct question *question,
+			    unsigned role, const struct role_holding *holding)
+{
+	static const char *const origins[] = {
+		[ROLE_NOT_HELD] = NULL,	       [ROLE_BY_EVERYONE] = "everyone",
+		[ROLE_BY_USER] = "user",       [ROLE_BY_GROUP] = "group",
+		[ROLE_BY_INCLUDE] = "include",
+	};
+	json_t *object = json_object();
+
+	ctl_json_set_text(object, "name", policy->roles[role].name);
+	ctl_json_set_text(object, "by", origins[holding->origin]);
+	if (holding->origin == ROLE_BY_GROUP)
+		ctl_json_set(object, "group", group_json(holding->gid));
+	if (holding->origin == ROLE_BY_INCLUDE) {
+		struct role_holding via;
+
+		policy_role_holding(policy, &question->subject, holding->via, &via);
+		if (via.origin != ROLE_BY_INCLUDE)
+			ctl_json_set(object, "included_by",
+				     holding_json(policy, question, holding->via, &via));
+	}
+	return object;
+}
+
+static json_t *rule_json(const struct policy *policy, unsigned number)
+{
+	json_t *object = json_object();
+	const char *line;
+	size_t length;
+
+	ctl_json_set_text(object, "file", policy->file);
+	ctl_json_set(object, "line", json_integer(number));
+	line = policy_line(policy, number, &length);
+	ctl_json_set(object, "text", line ? ctl_json_text(line, length) : NULL);
+	return object;
+}
+
+/* Each role that alone would be enough, and how one comes to hold it. */
+static json_t *needed_json(const struct policy *policy, const struct answer *answer)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 1; i < policy->n_roles; i++) {
+		const struct role *role = &policy->roles[i];
+		json_t *item, *groups, *users;
+
+		if (!role_set_has(&answer->sufficient, i))
+			continue;
+		item = json_object();
+		groups = json_array();
+		users = json_array();
+		for (size_t j = 0; j < role->n_gids; j++)
+			json_array_append_new(groups, group_json(role->gids[j]));
+		for (size_t j = 0; j < role->n_uids; j++)
+			json_array_append_new(users, user_json(role->uids[j]));
+		ctl_json_set_text(item, "role", role->name);
+		ctl_json_set(item, "line", json_integer(role->line));
+		ctl_json_set(item, "groups", groups);
+		ctl_json_set(item, "users", users);
+		json_array_append_new(list, item);
+	}
+	return list;
+}
+
+int explain_json(const struct policy *policy, const struct question *question,
+		 const struct answer *answer)
+{
+	const struct verdict *verdict = &answer->verdict, *rule = &answer->rule;
+	json_t *document = json_object();
+	bool allowed = answer_allowed(answer);
+
+	ctl_json_set(document, "allowed", json_boolean(allowed));
+	ctl_json_set_text(document, "user", question->user);
+	ctl_json_set(document, "uid", json_integer(question->subject.uid));
+	ctl_json_set_text(document, "asked", question->word);
+	ctl_json_set_text(document, "operation",
+			  operation_rule(question->operation)->name);
+	ctl_json_set_text(document, "path", question->path);
+	ctl_json_set(document, "owns", json_boolean(question->owns));
+	ctl_json_set(document, "zone", zone_json(verdict->zone));
+	ctl_json_set(document, "role",
+		     verdict->role
+			     ? holding_json(policy, question,
+					    (unsigned)(verdict->role - policy->roles),
+					    &answer->holding)
+			     : NULL);
+	ctl_json_set(document, "rule", rule->line ? rule_json(policy, rule->line) : NULL);
+	ctl_json_set_text(document, "reason",
+			  answer->allowed_as_way ? "leads to a zone that may be listed"
+						 : denial_reason_name(verdict->reason));
+	ctl_json_set_text(document, "verb", verb_name(verdict->verb));
+	ctl_json_set(document, "leads_to", zone_json(answer->way));
+	if (!allowed)
+		ctl_json_set(document, "needed", needed_json(policy, answer));
+	if (!allowed && answer->any_sufficient)
+		ctl_json_set(document, "needed_only_if_own",
+			     json_boolean(answer->sufficient_if_own));
+	ctl_json_set_text(document, "policy_sha256", policy->hash);
+	return ctl_json_print(document);
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* modelguardctl explain: the answer for a person. */
+#include <string.h>
+
+#include "config/identity.h"
+#include "config/text.h"
+
+#include "fuse/ctl-explain.h"
+#include "fuse/ctl.h"
+
+#define NAME_SIZE 256
+
+static void label(const char *word)
+{
+	printf("  %s%-9s%s ", ctl_colour(stdout, CTL_DIM), word,
+	       ctl_colour(stdout, CTL_PLAIN));
+}
+
+static void print_place(const struct policy *policy, unsigned line)
+{
+	ctl_puts_safe(stdout, policy->file);
+	printf(":%u", line);
+}
+
+static void print_verdict(const struct question *question, const struct answer *answer)
+{
+	bool allowed = answer_allowed(answer);
+
+	printf("%s%s%s  ", ctl_colour(stdout, allowed ? CTL_GREEN : CTL_RED),
+	       allowed ? "ALLOWED" : "DENIED", ctl_colour(stdout, CTL_PLAIN));
+	ctl_puts_safe(stdout, question->user);
+	printf(": %s ", question->word);
+	ctl_puts_safe(stdout, question->path);
+	if (question->owner) {
+		fputs(" (owned by ", stdout);
+		ctl_puts_safe(stdout, question->owner);
+		fputs(")", stdout);
+	} else if (question->owns) {
+		fputs(" (an own one)", stdout);
+	}
+	fputs("\n\n", stdout);
+}
+
+static void print_zone(const struct policy *policy, const struct zone *zone)
+{
+	label("zone");
+	if (!zone) {
+		puts("none: no zone's path covers it");
+		return;
+	}
+	printf("%s, ", zone->name);
+	ctl_puts_safe(stdout, zone->path);
+	fputs(" (", stdout);
+	print_place(policy, zone->line);
+	puts(")");
+}
+
+static void print_group(gid_t gid)
+{
+	char name[NAME_SIZE];
+
+	identity_group_name(gid, name, sizeof(name));
+	ctl_puts_safe(stdout, name);
+}
+
+static void print_holding(const struct policy *policy, const struct question *question,
+			  const struct role_holding *holding)
+{
+	struct role_holding via;
+
+	switch (holding->origin) {
+	case ROLE_NOT_HELD:
+		break;
+	case ROLE_BY_EVERYONE:
+		fputs("which everybody holds", stdout);
+		break;
+	case ROLE_BY_USER:
+		fputs("as one of its users", stdout);
+		break;
+	case ROLE_BY_GROUP:
+		fputs("through the group ", stdout);
+		print_group(holding->gid);
+		break;
+	case ROLE_BY_INCLUDE:
+		printf("included by %s, ", policy->roles[holding->via].name);
+		policy_role_holding(policy, &question->subject, holding->via, &via);
+		if (via.origin != ROLE_BY_INCLUDE) /* the direct ways come first */
+			print_holding(policy, question, &via);
+		break;
+	}
+}
+
+static void print_role(const struct policy *policy, const struct question *question,
+		       const struct answer *answer)
+{
+	label("role");
+	if (!answer->rule.role) {
+		puts(answer->verdict.zone ? "none that is granted anything in this zone"
+					  : "none");
+		return;
+	}
+	printf("%s, ", answer->rule.role->name);
+	print_holding(policy, question, &answer->holding);
+	putchar('\n');
+}
+
+static void print_line(const struct policy *policy, unsigned number)
+{
+	size_t length;
+	const char *line = policy_line(policy, number, &length);
+
+	if (!line)
+		return;
+	label("decided");
+	print_place(policy, number);
+	fputs(": ", stdout);
+	/* Columns of the policy are aligned with blanks; here they would only take room.
+	 */
+	for (size_t i = 0; i < length; i++) {
+		bool repeated =
+			i > 0 && text_is_blank(line[i]) && text_is_blank(line[i - 1]);
+
+		if (!repeated)
+			ctl_print_safe(stdout, text_is_blank(line[i]) ? " " : &line[i],
+				       1);
+	}
+	putchar('\n');
+}
+
+static void print_reason(const struct question *question, const struct answer *answer)
+{
+	const struct verdict *verdict = &answer->verdict;
+	const char *verb = verb_name(verdict->verb);
+
+	label("because");
+	if (answer->allowed_as_way) {
+		printf("it may be walked through: it leads to the zone %s, ",
+		       answer->way->name);
+		ctl_puts_safe(stdout, answer->way->path);
+		fputs("\n            and only names that lead to such zones are shown\n",
+		      stdout);
+	} else if (verdict->decision == DECISION_ALLOWED) {
+		printf("'%s' is granted\n", verb);
+	} else if (verdict->reason == DENIAL_NO_ZONE) {
+		puts("what is in no zone is granted to nobody");
+	} else if (verdict->reason == DENIAL_NOT_OWNER) {
+		fputs("it is granted only on what ", stdout);
+		ctl_puts_safe(stdout, question->user);
+		fputs(" owns (then ask with --owner ", stdout);
+		ctl_puts_safe(stdout, question->user);
+		puts(")");
+	} else {
+		printf("%s: '%s' is missing\n", denial_reason_name(verdict->reason),
+		       verb);
+	}
+	if (answer->way && !answer->allowed_as_way) {
+		fputs("            (as a directory it may be walked through: it leads to "
+		      "the zone ",
+		      stdout);
+		printf("%s)\n", answer->way->name);
+	}
+}
+
+/* The groups and users by which one comes to hold a role. */
+static void print_members(const struct role *role)
+{
+	const char *separator = "";
+	char name[NAME_SIZE];
+
+	for (size_t i = 0; i < role->n_gids; i++) {
+		printf("%s", i == 0 ? "through the group " : " or ");
+		print_group(role->gids[i]);
+		separator = "; ";
+	}
+	for (size_t i = 0; i < role->n_uids; i++) {
+		printf("%s", i == 0 ? separator : ", ");
+		printf("%s", i == 0 ? "its user is " : "");
+		identity_user_name(role->uids[i], name, sizeof(name));
+		ctl_puts_safe(stdout, name);
+	}
+	if (role->n_gids == 0 && role->n_uids == 0)
+		fputs("nobody holds it but through a role that includes it", stdout);
+	putchar('\n');
+}
+
+static void print_needed(const struct policy *policy, const struct question *question,
+			 const struct answer *answer)
+{
+	const struct zone *zone = answer->verdict.zone;
+	const struct operation_rule *rule = operation_rule(question->operation);
+
+	label("needed");
+	if (answer->any_sufficient) {
+		fputs("one of these roles", stdout);
+		if (answer->sufficient_if_own) {
+			fputs(", and only on what ", stdout);
+			ctl_puts_safe(stdout, question->user);
+			fputs(" owns", stdout);
+		}
+		puts(":");
+		for (unsigned i = 1; i < policy->n_roles; i++) {
+			if (!role_set_has(&answer->sufficient, i))
+				continue;
+			printf("              %-18s ", policy->roles[i].name);
+			print_members(&policy->roles[i]);
+		}
+		return;
+	}
+	if (!zone) {
+		puts("an admin would add a [zone NAME] whose path covers it");
+		return;
+	}
+	fputs("no role is granted ", stdout);
+	for (unsigned i = 0, n = 0; i < N_VERBS; i++) {
+		if (rule->verbs & VERB_SET(i))
+			printf("%s'%s'",
+			       n++ == 0	   ? ""
+			       : rule->any ? " or "
+					   : " and ",
+			       verb_name((enum verb)i));
+	}
+	printf(" here; an admin would add it to\n            an 'allow ROLE = ...' line "
+	       "of "
+	       "[zone %s] (",
+	       zone->name);
+	print_place(policy, zone->line);
+	puts(")");
+}
+
+void explain_text(const struct policy *policy, const struct question *question,
+		  const struct answer *answer)
+{
+	print_verdict(question, answer);
+	print_zone(policy, answer->verdict.zone);
+	print_role(policy, question, answer);
+	print_line(policy, answer->rule.line);
+	print_reason(question, answer);
+	if (!answer_allowed(answer))
+		print_needed(policy, question, answer);
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The idioms of the callbacks. */
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "fuse/fs.h"
+#include "fuse/util.h"
+
+int fs_allow(fuse_req_t req, struct action *action)
+{
+	struct asker asker = asker_of(req);
+
+	return guard_allow(fs_of(req)->guard, &asker, action);
+}
+
+int fs_settle(fuse_req_t req, const struct action *action, int result)
+{
+	struct asker asker = asker_of(req);
+
+	return guard_settle(fs_of(req)->guard, &asker, action, result);
+}
+
+int fs_refuse(fuse_req_t req, struct action *action, int error, const char *reason)
+{
+	struct asker asker = asker_of(req);
+
+	return guard_refuse(fs_of(req)->guard, &asker, action, error, reason);
+}
+
+int fs_use(fuse_req_t req, fuse_ino_t ino, struct use *ret)
+{
+	struct node_table *nodes = fs_of(req)->nodes;
+	struct node *node = node_get(nodes, ino);
+	int fd;
+
+	if (!node)
+		return -ESTALE;
+	fd = node_fd_get(nodes, node);
+	if (fd < 0) {
+		node_put(nodes, node);
+		return fd;
+	}
+	*ret = (struct use){ nodes, node, fd };
+	return 0;
+}
+
+void fs_unuse(struct use *use)
+{
+	if (!use->node)
+		return;
+	node_fd_put(use->nodes, use->node, use->fd);
+	node_put(use->nodes, use->node);
+	use->node = NULL;
+}
+
+int fs_check_name(const char *name)
+{
+	if (name[0] == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+	    strchr(name, '/'))
+		return -EINVAL;
+	return strlen(name) > NAME_MAX ? -ENAMETOOLONG : 0;
+}
+
+int fs_entry(fuse_req_t req, const struct use *dir, const char *name, uint64_t place,
+	     struct fuse_entry_param *ret)
+{
+	struct filesystem *fs = fs_of(req);
+	_cleanup_(closep) int fd = source_open_name(dir->fd, name);
+	struct source_id id;
+	struct node *node;
+	int r;
+
+	if (fd < 0)
+		return fd;
+	*ret = (struct fuse_entry_param){ 0 };
+	r = source_identify(&fs->source, fd, &id, &ret->attr);
+	if (r < 0)
+		return r;
+	r = node_add(fs->nodes,
+		     &(struct node_at){ .parent = dir->node,
+					.name = name,
+					.place = place,
+					.id = &id,
+					.mode = ret->attr.st_mode,
+					.fd = &fd },
+		     true, &node);
+	if (r < 0)
+		return r;
+	ret->ino = node->id;
+	ret->generation = 1; /* numbers are never reused */
+	guard_show(fs->guard, place, &ret->attr);
+	node_put(fs->nodes, node);
+	return 0;
+}
+
+void fs_reply_entry(fuse_req_t req, const struct fuse_entry_param *entry)
+{
+	struct filesystem *fs = fs_of(req); /* req is gone after the reply */
+
+	if (fuse_reply_entry(req, entry) == -ENOENT)
+		node_forget(fs->nodes, entry->ino, 1);
+}
+
+int fs_stat(fuse_req_t req, const struct use *use, struct stat *ret)
+{
+	struct filesystem *fs = fs_of(req);
+
+	if (fstat(use->fd, ret) < 0)
+		return -errno;
+	guard_show(fs->guard, guard_place(fs->guard, use->node), ret);
+	return 0;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The file system: what its callbacks share, and the idioms they are written in. */
+#pragma once
+
+#include <fuse_lowlevel.h>
+
+#include "fuse/channel.h"
+#include "fuse/guard.h"
+#include "fuse/handle.h"
+#include "fuse/io.h"
+#include "fuse/node.h"
+#include "fuse/source.h"
+
+struct filesystem {
+	struct channel channel;
+	struct source source;
+	struct node_table *nodes;
+	struct io_table ios;
+	struct handle_table *handles;
+	struct guard *guard;
+	void (*on_ready)(struct filesystem *fs); /* once, when requests can be served */
+	int ready_fd; /* the main program's: on_ready() tells it there */
+};
+
+extern const struct fuse_lowlevel_ops filesystem_operations;
+
+static inline struct filesystem *fs_of(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+static inline struct asker asker_of(fuse_req_t req)
+{
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+
+	return (struct asker){ .uid = ctx->uid, .gid = ctx->gid, .pid = ctx->pid };
+}
+
+/* The gate, asked for a request. As guard_allow(), guard_settle() and guard_refuse(). */
+int fs_allow(fuse_req_t req, struct action *action);
+int fs_settle(fuse_req_t req, const struct action *action, int result);
+int fs_refuse(fuse_req_t req, struct action *action, int error, const char *reason);
+
+/* A node that a request named, with its O_PATH descriptor. */
+struct use {
+	struct node_table *nodes;
+	struct node *node;
+	int fd;
+};
+
+/* 0, or -ESTALE and other -errno. A used node is released by fs_unuse(), also as a
+ * cleanup; a zeroed one is fine there. */
+int fs_use(fuse_req_t req, fuse_ino_t ino, struct use *ret);
+void fs_unuse(struct use *use);
+
+/* A name that a client may send: not ".", "..", empty, or with a slash. 0 or -EINVAL. */
+int fs_check_name(const char *name);
+
+/* Finds the object at a name that was allowed and makes it known to the kernel: fills in
+ * what fuse_reply_entry() takes, with one look-up counted. 0 or -errno. */
+int fs_entry(fuse_req_t req, const struct use *dir, const char *name, uint64_t place,
+	     struct fuse_entry_param *ret);
+
+/* Replies with an entry; if nobody waits for it any more, the look-up is not counted. */
+void fs_reply_entry(fuse_req_t req, const struct fuse_entry_param *entry);
+
+/* The attributes of a node as they are shown. 0 or -errno. */
+int fs_stat(fuse_req_t req, const struct use *use, struct stat *ret);

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the gate share; nobody else includes it. */
+#pragma once
+
+#include <limits.h>
+
+#include "fuse/audit.h"
+#include "fuse/guard.h"
+#include "fuse/policy-store.h"
+#include "fuse/record.h"
+
+struct guard {
+	struct guard_parts parts;
+	struct caller_cache *callers;
+};
+
+/* Everything one decision is made from; guard_question_fini() releases it. */
+struct question {
+	struct policy_snapshot snapshot;
+	struct caller *caller; /* who asks now: the actor of the record. NULL until it is
+				needed, where an open handle is what decides */
+	struct role_set roles; /* by which it is decided: the caller's, or an opener's */
+	uid_t uid;	       /* who must own what -own verbs are about */
+};
+
+int question_init(struct guard *guard, const struct asker *asker,
+		  const struct authority *authority, struct question *ret);
+
+/* Makes sure that question->caller is there. 0 or -ENOMEM. */
+int question_identify(struct guard *guard, const struct asker *asker,
+		      struct question *question);
+void question_fini(struct question *question);
+
+/* The place of a target, and its path in the share: "/a/b". `buffer` holds NODE_PATH_MAX
+ * bytes. 0 or -ENAMETOOLONG. */
+int guard_locate(struct guard *guard, const struct policy_snapshot *snapshot,
+		 struct target *target, char *buffer, char **ret_path);
+
+uint64_t guard_node_place(struct guard *guard, const struct policy_snapshot *snapshot,
+			  struct node *node);
+uint64_t guard_name_place(struct guard *guard, const struct policy_snapshot *snapshot,
+			  struct node *dir, const char *name);
+
+/* A place is a generation, a zone and whether other zones lie below, in 64 bits. */
+#define PLACE_ZONES_BELOW ((uint64_t)1 << 31)
+
+static inline const struct zone *place_zone(const struct policy_snapshot *snapshot,
+					    uint64_t place)
+{
+	uint64_t index = place & (PLACE_ZONES_BELOW - 1);
+
+	return index ? &snapshot->policy->zones[index - 1] : NULL;
+}
+
+/* Room for the mount point and a path below it. */
+#define FULL_PATH_MAX (PATH_MAX + NODE_PATH_MAX)
+
+/* One attempt to get a verdict on record. */
+struct statement {
+	const struct question *question;
+	const struct action *action;
+	const char *on_path, *to_path; /* in the share; to_path may be NULL */
+	const struct verdict *verdict;
+	int error; /* positive errno of a denial or a failed effect; 0: success */
+	const char *reason; /* NULL: the verdict's */
+	const char *note;   /* NULL: the action's */
+};
+
+/* Writes it; *seqno is the record's number, given if it is 0. 0 or -EIO. */
+int guard_record(struct guard *guard, const struct statement *statement, uint64_t *seqno);

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where things are: the zone of a node and of a name, and what of it may be seen. */
+#include <stdio.h>
+#include <string.h>
+
+#include "fuse/guard-internal.h"
+#include "fuse/util.h"
+#include "fuse/view.h"
+
+static uint64_t place_of_path(const struct policy_snapshot *snapshot, const char *path)
+{
+	const struct zone *zone = policy_zone(snapshot->policy, path);
+	uint64_t place = snapshot->generation << 32;
+
+	if (policy_zones_below(snapshot->policy, path))
+		place |= PLACE_ZONES_BELOW;
+	if (zone)
+		place |= (uint64_t)(zone - snapshot->policy->zones) + 1;
+	return place;
+}
+
+static bool place_is_current(const struct policy_snapshot *snapshot, uint64_t place)
+{
+	return place >> 32 == (snapshot->generation & UINT32_MAX);
+}
+
+uint64_t guard_node_place(struct guard *guard, const struct policy_snapshot *snapshot,
+			  struct node *node)
+{
+	uint64_t place = atomic_load(&node->place);
+	char buffer[NODE_PATH_MAX];
+	char *path;
+
+	if (place_is_current(snapshot, place))
+		return place;
+	path = node_path(guard->parts.nodes, node, NULL, buffer);
+	if (!path)
+		return 0;
+	/* A rename in between sets it to unknown after it changed the name; this may then
+	 * store the old place. So it is stored only over what was read before the path.
+	 */
+	atomic_compare_exchange_strong(&node->place, &place,
+				       place_of_path(snapshot, path));
+	return place_of_path(snapshot, path);
+}
+
+/* Nearly always the directory's own zone, without looking at a path. */
+uint64_t guard_name_place(struct guard *guard, const struct policy_snapshot *snapshot,
+			  struct node *dir, const char *name)
+{
+	uint64_t place = guard_node_place(guard, snapshot, dir);
+	char buffer[NODE_PATH_MAX];
+	char *path;
+
+	if (place != 0 && !(place & PLACE_ZONES_BELOW))
+		return place;
+	path = node_path(guard->parts.nodes, dir, name, buffer);
+	return path ? place_of_path(snapshot, path) : 0;
+}
+
+int guard_locate(struct guard *guard, const struct policy_snapshot *snapshot,
+		 struct target *target, char *buffer, char **ret_path)
+{
+	struct node *node = target->node ? target->node : target->dir;
+
+	*ret_path = node_path(guard->parts.nodes, node,
+			      target->node ? NULL : target->name, buffer);
+	if (!*ret_path)
+		return -ENAMETOOLONG;
+	target->place = target->node ? guard_node_place(guard, snapshot, target->node)
+				     : guard_name_place(guard, snapshot, target->dir,
+							target->name);
+	return target->place ? 0 : -ENAMETOOLONG;
+}
+
+uint64_t guard_place(struct guard *guard, struct node *node)
+{
+	struct policy_snapshot snapshot;
+	uint64_t place;
+
+	policy_snapshot_get(guard->parts.policies, &snapshot);
+	place = guard_node_place(guard, &snapshot, node);
+	policy_snapshot_put(&snapshot);
+	return place;
+}
+
+bool guard_mapped_writes(struct guard *guard, struct node *node)
+{
+	struct policy_snapshot snapshot;
+	const struct zone *zone;
+	bool allowed;
+
+	policy_snapshot_get(guard->parts.policies, &snapshot);
+	zone = place_zone(&snapshot, guard_node_place(guard, &snapshot, node));
+	allowed = zone && zone->mapped_writes == MAPPED_WRITES_ALLOW;
+	policy_snapshot_put(&snapshot);
+	return allowed;
+}
+
+/* A place of an older generation shows nothing: its zone may not exist any more. */
+void guard_show(struct guard *guard, uint64_t place, struct stat *st)
+{
+	struct policy_snapshot snapshot;
+	const struct zone *zone;
+
+	policy_snapshot_get(guard->parts.policies, &snapshot);
+	zone = place_is_current(&snapshot, place) ? place_zone(&snapshot, place) : NULL;
+	st->st_mode = view_mode(snapshot.policy, zone, st->st_mode);
+	policy_snapshot_put(&snapshot);
+}
+
+int guard_acl(struct guard *guard, uint64_t place, const struct stat *st, void **ret,
+	      size_t *ret_size)
+{
+	struct policy_snapshot snapshot;
+	const struct zone *zone;
+	int r;
+
+	policy_snapshot_get(guard->parts.policies, &snapshot);
+	zone = place_is_current(&snapshot, place) ? place_zone(&snapshot, place) : NULL;
+	r = view_acl(snapshot.policy, zone, st, ret, ret_size);
+	policy_snapshot_put(&snapshot);
+	return r;
+}
+
+struct guard_view {
+	struct guard *guard;
+	struct question question;
+	struct node *dir; /* borrowed from the open directory */
+	uint64_t place;
+	bool lists_zone;
+};
+
+int guard_view_new(struct guard *guard, const struct asker *asker, struct node *dir,
+		   struct guard_view **ret)
+{
+	struct guard_view *view = calloc(1, sizeof(*view));
+	int r;
+
+	if (!view)
+		return -ENOMEM;
+	view->guard = guard;
+	view->dir = dir;
+	r = question_init(guard, asker, NULL, &view->question);
+	if (r < 0) {
+		free(view);
+		return r;
+	}
+	view->place = guard_node_place(guard, &view->question.snapshot, dir);
+	view->lists_zone =
+		policy_verbs(view->question.snapshot.policy, &view->question.roles,
+			     place_zone(&view->question.snapshot, view->place)) != 0;
+	*ret = view;
+	return 0;
+}
+
+struct guard_view *guard_view_free(struct guard_view *view)
+{
+	if (view)
+		question_fini(&view->question);
+	free(view);
+	return NULL;
+}
+
+bool guard_view_shows(struct guard_view *view, const char *name)
+{
+	const struct policy_snapshot *snapshot = &view->question.snapshot;
+	char buffer[NODE_PATH_MAX];
+	char *path;
+
+	if (view->place == 0)
+		return false;
+	if (!(view->place & PLACE_ZONES_BELOW))
+		return view->lists_zone;
+	path = node_path(view->guard->parts.nodes, view->dir, name, buffer);
+	if (!path)
+		return false;
+	return policy_verbs(snapshot->policy, &view->question.roles,
+			    place_zone(snapshot, place_of_path(snapshot, path))) != 0 ||
+	       policy_leads_to_listed(snapshot->policy, &view->question.roles, path);
+}
+
+uint64_t guard_view_place(struct guard_view *view, const char *name)
+{
+	return guard_name_place(view->guard, &view->question.snapshot, view->dir, name);
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a verdict to the record that is written of it. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "fuse/guard-internal.h"
+#include "fuse/log.h"
+#include "fuse/util.h"
+
+/* The path as users see it: the mount point, then the path in the share. */
+static const char *full_path(const struct guard *guard, const char *path,
+			     char buffer[static FULL_PATH_MAX])
+{
+	size_t prefix = strlen(guard->parts.mountpoint);
+
+	if (!path)
+		return NULL;
+	memcpy(buffer, guard->parts.mountpoint, prefix);
+	strcpy(buffer + prefix, strcmp(path, "/") == 0 ? "" : path);
+	return buffer;
+}
+
+/* One rename is one record, whatever it takes; all else is named as it is decided. */
+static const char *operation_word(const struct action *action)
+{
+	if (action->to_operation == OPERATION_LINK)
+		return "link";
+	switch (action->operation) {
+	case OPERATION_RENAME_FROM:
+	case OPERATION_RENAME_EXCHANGE:
+	case OPERATION_MOVE_OUT:
+		return "rename";
+	default:
+		return operation_rule(action->operation)->name;
+	}
+}
+
+static void fill_details(struct record *record, const struct action *action)
+{
+	static const struct {
+		unsigned detail, field;
+	} fields[] = {
+		{ ACTION_HAS_OFLAG, RECORD_OFLAG }, { ACTION_HAS_MODE, RECORD_MODE },
+		{ ACTION_HAS_RANGE, RECORD_RANGE }, { ACTION_HAS_SIZE, RECORD_SIZE },
+		{ ACTION_HAS_OWNER, RECORD_OWNER },
+	};
+
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		if (action->has & fields[i].detail)
+			record->present |= fields[i].field;
+	record->oflag = action->oflag;
+	record->mode = action->mode;
+	record->off = action->off;
+	record->len = action->len;
+	record->size = action->size;
+	record->new_uid = action->new_uid;
+	record->new_gid = action->new_gid;
+	record->xattr = action->xattr;
+	record->io = action->io;
+	if (action->on.exists) {
+		record->present |= RECORD_INO;
+		record->ino = action->on.ino;
+		record->dev_major = gnu_dev_major(action->on.dev);
+		record->dev_minor = gnu_dev_minor(action->on.dev);
+	}
+}
+
+int guard_record(struct guard *guard, const struct statement *statement, uint64_t *seqno)
+{
+	const struct action *action = statement->action;
+	const struct verdict *verdict = statement->verdict;
+	const struct question *question = statement->question;
+	char on[FULL_PATH_MAX], to[FULL_PATH_MAX];
+	struct record record = {
+		.kind = RECORD_DECISION,
+		.success = statement->error == 0,
+		.present = RECORD_PERM | RECORD_GEN,
+		.op = operation_word(action),
+		.actor = &question->caller->actor,
+		.perm = operation_rule(action->operation)->perm,
+		.path = full_path(guard, statement->on_path, on),
+		.new_path = action->link_target
+				    ? action->link_target
+				    : full_path(guard, statement->to_path, to),
+		.note = statement->note ? statement->note : action->note,
+		.role = verdict->role ? verdict->role->name : NULL,
+		.zone = verdict->zone ? verdict->zone->name : NULL,
+		.rule_file = question->snapshot.policy->name,
+		.rule_line = verdict->line,
+		.gen = question->snapshot.generation,
+		.seqno = *seqno,
+		.reason = statement->reason,
+	};
+	int r;
+
+	fill_details(&record, action);
+	if (action->page_write && !record.note)
+		record.note = "page-write";
+	if (action->authority && question->caller->subject.uid != question->uid)
+		record.opener = action->authority->opener->actor.acct;
+	if (statement->error) {
+		record.present |= RECORD_ERRNO;
+		record.err = statement->error;
+		if (!record.reason)
+			record.reason = denial_reason_name(verdict->reason);
+	}
+	r = audit_record(guard->parts.audit, &record);
+	*seqno = record.seqno;
+	return r;
+}
+
+static int record_life(struct guard *guard, const char *op, const char *reason)
+{
+	struct record record = {
+		.kind = RECORD_LIFECYCLE,
+		.success = true,
+		.op = op,
+		.path = guard->parts.mountpoint,
+		.reason = reason,
+	};
+
+	return audit_record(guard->parts.audit, &record);
+}
+
+static int record_policy(struct guard *guard, const struct policy_snapshot *snapshot,
+			 const char *old_hash, const char *refused)
+{
+	struct record record = {
+		.kind = RECORD_CONFIG,
+		.success = !refused,
+		.present = RECORD_GEN,
+		.op = old_hash || refused ? "policy-reload" : "policy-load",
+		.path = snapshot->policy->file,
+		.hash = snapshot->policy->hash,
+		.old_hash = old_hash,
+		.gen = snapshot->generation,
+		.reason = refused,
+	};
+
+	return audit_record(guard->parts.audit, &record);
+}
+
+int guard_record_start(struct guard *guard)
+{
+	struct policy_snapshot snapshot;
+	int r;
+
+	policy_snapshot_get(guard->parts.policies, &snapshot);
+	r = record_policy(guard, &snapshot, NULL, NULL);
+	if (r == 0)
+		r = record_life(guard, "start", NULL);
+	policy_snapshot_put(&snapshot);
+	return r;
+}
+
+int guard_record_end(struct guard *guard, const char *reason)
+{
+	return record_life(guard, "end", reason);
+}
+
+/* The record of the new policy comes before it decides anything (I1). */
+int guard_reload(struct guard *guard)
+{
+	struct policy_snapshot old, candidate;
+	struct policy *policy;
+	uint64_t generation;
+	int r;
+
+	policy_snapshot_get(guard->parts.policies, &old);
+	r = policy_store_load(guard->parts.policies, &policy);
+	if (r < 0) {
+		log_error("the policy was refused, keeping policy generation %llu",
+			  (unsigned long long)old.generation);
+		record_policy(guard, &old, NULL, "refused; the old policy stays");
+		policy_snapshot_put(&old);
+		return r;
+	}
+	candidate = (struct policy_snapshot){ policy, old.generation + 1 };
+	r = record_policy(guard, &candidate, old.policy->hash, NULL);
+	if (r == 0) {
+		generation = policy_store_replace(guard->parts.policies, policy);
+		log_info("policy generation %llu is in force",
+			 (unsigned long long)generation);
+	} else {
+		log_error("the new policy cannot be recorded, keeping generation %llu",
+			  (unsigned long long)old.generation);
+		policy_unref(policy);
+	}
+	policy_snapshot_put(&old);
+	return r;
+}

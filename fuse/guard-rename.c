@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a rename or a link takes: decided by the zones of both names. */
+#include <errno.h>
+
+#include "fuse/guard-internal.h"
+
+static bool crosses_zones(const struct target *a, const struct target *b)
+{
+	return ((a->place ^ b->place) & ~PLACE_ZONES_BELOW) != 0;
+}
+
+/* Why mv(1) or ln(1) must copy instead, or NULL. A rename or link may never widen what
+ * anyone may do to a file (DESIGN, 4 and Nodes). */
+static const char *reason_to_copy(const struct action *action,
+				  const struct rename_facts *facts)
+{
+	if (S_ISDIR(facts->on_type) &&
+	    ((action->on.place | action->to.place) & PLACE_ZONES_BELOW))
+		return "the directory holds another zone";
+	if (!crosses_zones(&action->on, &action->to))
+		return NULL;
+	if (S_ISDIR(facts->on_type) || (facts->exchange && S_ISDIR(facts->to_type)))
+		return "a directory would change its zone";
+	if (facts->exchange)
+		return "an exchange across zones";
+	if (facts->n_links > 1)
+		return "further names of the file stay in the other zone";
+	return NULL;
+}
+
+/* The zones that two names have now, compared without the bit that tells of zones below.
+ */
+static void locate_both(struct guard *guard, struct action *action)
+{
+	struct policy_snapshot snapshot;
+
+	policy_snapshot_get(guard->parts.policies, &snapshot);
+	action->on.place =
+		guard_name_place(guard, &snapshot, action->on.dir, action->on.name);
+	action->to.place =
+		guard_name_place(guard, &snapshot, action->to.dir, action->to.name);
+	policy_snapshot_put(&snapshot);
+}
+
+int guard_rename(struct guard *guard, const struct asker *asker, struct action *action,
+		 const struct rename_facts *facts)
+{
+	const char *reason;
+
+	locate_both(guard, action);
+	reason = reason_to_copy(action, facts);
+	if (facts->exchange) {
+		action->operation = OPERATION_RENAME_EXCHANGE;
+		action->to_operation = OPERATION_RENAME_EXCHANGE;
+	} else {
+		action->operation = crosses_zones(&action->on, &action->to)
+					    ? OPERATION_MOVE_OUT
+					    : OPERATION_RENAME_FROM;
+		action->to_operation = !action->to.exists ? OPERATION_RENAME_TO
+				       : S_ISDIR(facts->to_type)
+					       ? OPERATION_RENAME_OVER_DIR
+					       : OPERATION_RENAME_OVER;
+	}
+	if (reason)
+		return guard_refuse(guard, asker, action, EXDEV, reason);
+	return guard_allow(guard, asker, action);
+}
+
+int guard_link(struct guard *guard, const struct asker *asker, struct action *action)
+{
+	struct policy_snapshot snapshot;
+
+	policy_snapshot_get(guard->parts.policies, &snapshot);
+	action->on.place = guard_node_place(guard, &snapshot, action->on.node);
+	action->to.place =
+		guard_name_place(guard, &snapshot, action->to.dir, action->to.name);
+	policy_snapshot_put(&snapshot);
+	action->operation = OPERATION_LINK;
+	action->to_operation = OPERATION_LINK;
+	if (crosses_zones(&action->on, &action->to)) {
+		action->operation = OPERATION_LOOKUP; /* what is asked of the old name */
+		return guard_refuse(guard, asker, action, EXDEV,
+				    "a link into another zone");
+	}
+	return guard_allow(guard, asker, action);
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The gate. */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "fuse/guard-internal.h"
+#include "fuse/util.h"
+
+/* What is recorded although it was allowed (DESIGN, I1); a denial always is. Looking is
+ * not: names, attributes, listings and questions put with access(2) have no effect. */
+static const bool recorded_when_allowed[N_OPERATIONS] = {
+	[OPERATION_OPEN_READ] = true,
+	[OPERATION_OPEN_WRITE] = true,
+	[OPERATION_OPEN_READ_WRITE] = true,
+	[OPERATION_WRITE] = true,
+	[OPERATION_TRUNCATE] = true,
+	[OPERATION_FALLOCATE] = true,
+	[OPERATION_CREATE] = true,
+	[OPERATION_MKDIR] = true,
+	[OPERATION_MKNOD] = true,
+	[OPERATION_SYMLINK] = true,
+	[OPERATION_LINK] = true,
+	[OPERATION_UNLINK] = true,
+	[OPERATION_RMDIR] = true,
+	[OPERATION_RENAME_FROM] = true,
+	[OPERATION_RENAME_EXCHANGE] = true,
+	[OPERATION_MOVE_OUT] = true,
+	[OPERATION_CHMOD] = true,
+	[OPERATION_CHOWN] = true,
+	[OPERATION_CHGRP_OWN] = true,
+	[OPERATION_UTIMES] = true,
+	[OPERATION_TOUCH] = true,
+	[OPERATION_SETXATTR] = true,
+	[OPERATION_REMOVEXATTR] = true,
+	[OPERATION_SET_ACL] = true,
+	[OPERATION_SET_FLAGS] = true,
+};
+
+/* What a directory grants that only leads to a zone the caller may list (DESIGN, 5). */
+static const bool walks_through[N_OPERATIONS] = {
+	[OPERATION_LOOKUP] = true,
+	[OPERATION_READDIR] = true,
+	[OPERATION_CHDIR] = true,
+	[OPERATION_GETXATTR] = true,
+};
+
+int guard_new(const struct guard_parts *parts, struct guard **ret)
+{
+	struct guard *guard = calloc(1, sizeof(*guard));
+	int r;
+
+	if (!guard)
+		return -ENOMEM;
+	guard->parts = *parts;
+	r = caller_cache_new(&guard->callers);
+	if (r < 0) {
+		free(guard);
+		return r;
+	}
+	*ret = guard;
+	return 0;
+}
+
+struct guard *guard_free(struct guard *guard)
+{
+	if (guard)
+		caller_cache_free(guard->callers);
+	free(guard);
+	return NULL;
+}
+
+int question_identify(struct guard *guard, const struct asker *asker,
+		      struct question *question)
+{
+	if (question->caller)
+		return 0;
+	return caller_get(guard->callers, asker, question->snapshot.policy,
+			  question->snapshot.generation, &question->caller);
+}
+
+int question_init(struct guard *guard, const struct asker *asker,
+		  const struct authority *authority, struct question *ret)
+{
+	int r;
+
+	*ret = (struct question){ 0 };
+	policy_snapshot_get(guard->parts.policies, &ret->snapshot);
+	if (authority) {
+		caller_roles(authority->opener, ret->snapshot.policy,
+			     ret->snapshot.generation, &ret->roles);
+		ret->uid = authority->opener->subject.uid;
+		return 0;
+	}
+	r = question_identify(guard, asker, ret);
+	if (r < 0) {
+		policy_snapshot_put(&ret->snapshot);
+		return r;
+	}
+	ret->roles = ret->caller->roles;
+	ret->uid = ret->caller->subject.uid;
+	return 0;
+}
+
+void question_fini(struct question *question)
+{
+	question->caller = caller_unref(question->caller);
+	policy_snapshot_put(&question->snapshot);
+}
+
+int guard_caller(struct guard *guard, const struct asker *asker, struct caller **ret)
+{
+	struct question question;
+	int r = question_init(guard, asker, NULL, &question);
+
+	if (r < 0)
+		return r;
+	*ret = caller_ref(question.caller);
+	question_fini(&question);
+	return 0;
+}
+
+/* The root of the mount can be looked at by everyone: its name belongs to the file system
+ * around it, and df(1), mount(8) and shells look at it. */
+static bool is_always_seen(enum operation operation, const struct target *target)
+{
+	return operation == OPERATION_LOOKUP && target->node &&
+	       target->node->id == NODE_ROOT;
+}
+
+/* A handle that made its file may go on writing to it where it made it (DESIGN, 4). */
+static bool is_creators(const struct action *action)
+{
+	return action->by_creator || (action->authority && action->authority->created &&
+				      action->authority->place == action->on.place);
+}
+
+static void decide(const struct question *question, const struct action *action,
+		   enum operation operation, const struct target *target,
+		   const char *path, struct verdict *ret)
+{
+	const struct policy *policy = question->snapshot.policy;
+	const struct zone *zone = place_zone(&question->snapshot, target->place);
+	bool owns = target->exists && target->owner == question->uid;
+
+	policy_decide(policy, &question->roles, zone, operation, owns, time(NULL), ret);
+	if (ret->decision == DECISION_ALLOWED)
+		return;
+	if (is_always_seen(operation, target) ||
+	    (walks_through[operation] && (target->place & PLACE_ZONES_BELOW) &&
+	     policy_leads_to_listed(policy, &question->roles, path)))
+		ret->decision = DECISION_ALLOWED;
+	else if (is_creators(action))
+		policy_decide(policy, &question->roles, zone, OPERATION_CREATE, owns,
+			      time(NULL), ret);
+}
+
+/* Nobody asks for the pages of a mapping that the kernel writes back: the opener did it.
+ */
+static int question_identify_actor(struct guard *guard, const struct asker *asker,
+				   const struct action *action, struct question *question)
+{
+	if (action->page_write && !question->caller) {
+		question->caller = caller_ref(action->authority->opener);
+		return 0;
+	}
+	return question_identify(guard, asker, question);
+}
+
+/* Decides both targets, then records once. `refusal` is what is refused although all of
+ * it may be granted. */
+struct refusal {
+	int error; /* positive; 0: none */
+	const char *reason;
+};
+
+static int judge(struct guard *guard, const struct asker *asker, struct action *action,
+		 const struct refusal *refusal)
+{
+	char on_buffer[NODE_PATH_MAX], to_buffer[NODE_PATH_MAX];
+	char *on_path, *to_path = NULL;
+	struct question question;
+	struct verdict verdict = { 0 };
+	struct statement statement = { .question = &question,
+				       .action = action,
+				       .verdict = &verdict };
+	enum operation denied = action->operation;
+	int r;
+
+	r = question_init(guard, asker, action->authority, &question);
+	if (r < 0)
+		return r;
+	r = guard_locate(guard, &question.snapshot, &action->on, on_buffer, &on_path);
+	if (r == 0 && action->to_operation)
+		r = guard_locate(guard, &question.snapshot, &action->to, to_buffer,
+				 &to_path);
+	if (r < 0)
+		goto finish;
+
+	decide(&question, action, action->operation, &action->on, on_path, &verdict);
+	if (verdict.decision == DECISION_ALLOWED && action->to_operation) {
+		denied = action->to_operation;
+		decide(&question, action, action->to_operation, &action->to, to_path,
+		       &verdict);
+	}
+	statement.on_path = on_path;
+	statement.to_path = to_path;
+	if (verdict.decision != DECISION_ALLOWED) {
+		statement.error = operation_rule(denied)->denial_errno;
+	} else if (refusal && refusal->error) {
+		statement.error = refusal->error;
+		statement.reason = refusal->reason;
+	}
+	if (statement.error || recorded_when_allowed[action->operation]) {
+		r = question_identify_actor(guard, asker, action, &question);
+		if (r == 0)
+			r = guard_record(guard, &statement, &action->seqno);
+	}
+	if (r == 0)
+		r = -statement.error;
+finish:
+	question_fini(&question);
+	return r;
+}
+
+int guard_allow(struct guard *guard, const struct asker *asker, struct action *action)
+{
+	return judge(guard, asker, action, NULL);
+}
+
+int guard_refuse(struct guard *guard, const struct asker *asker, struct action *action,
+		 int error, const char *reason)
+{
+	int r = judge(guard, asker, action, &(struct refusal){ error, reason });
+
+	return r < 0 ? r : -error;
+}
+
+int guard_settle(struct guard *guard, const struct asker *asker,
+		 const struct action *action, int result)
+{
+	char on_buffer[NODE_PATH_MAX], to_buffer[NODE_PATH_MAX];
+	char *on_path, *to_path = NULL;
+	struct action failed = *action;
+	struct verdict verdict = { 0 };
+	struct question question;
+
+	if (result >= 0 || action->seqno == 0)
+		return result;
+	if (question_init(guard, asker, action->authority, &question) < 0)
+		return result;
+	if (question_identify_actor(guard, asker, action, &question) == 0 &&
+	    guard_locate(guard, &question.snapshot, &failed.on, on_buffer, &on_path) ==
+		    0 &&
+	    (!failed.to_operation || guard_locate(guard, &question.snapshot, &failed.to,
+						  to_buffer, &to_path) == 0)) {
+		verdict.zone = place_zone(&question.snapshot, failed.on.place);
+		guard_record(guard,
+			     &(struct statement){
+				     .question = &question,
+				     .action = &failed,
+				     .on_path = on_path,
+				     .to_path = to_path,
+				     .verdict = &verdict,
+				     .error = -result,
+				     .reason = "allowed, but it failed",
+				     .note = "effect-failed",
+			     },
+			     &failed.seqno);
+	}
+	question_fini(&question);
+	return result;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The gate: decides and records in one call, so that no callback can do one without the
+ * other. The callbacks know neither the policy nor the trail. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "config/operation.h"
+
+#include "fuse/caller.h"
+#include "fuse/node.h"
+
+struct audit;
+struct guard;
+struct policy_store;
+
+/* All outlive the guard. `mountpoint` is how paths begin in records. 0 or -ENOMEM. */
+struct guard_parts {
+	struct policy_store *policies;
+	struct audit *audit;
+	struct node_table *nodes;
+	const char *mountpoint;
+};
+int guard_new(const struct guard_parts *parts, struct guard **ret);
+struct guard *guard_free(struct guard *guard);
+
+/* What something is done to: a node, or a name in a directory (then node is NULL). */
+struct target {
+	struct node *node;
+	struct node *dir;
+	const char *name;
+	bool exists; /* owner, dev and ino are those of the object */
+	uid_t owner;
+	dev_t dev;
+	ino_t ino;
+	uint64_t place; /* set by the guard: see struct node */
+};
+
+/* Fills in what stat(2) told of an object that exists. */
+static inline void target_is(struct target *target, const struct stat *st)
+{
+	target->exists = true;
+	target->owner = st->st_uid;
+	target->dev = st->st_dev;
+	target->ino = st->st_ino;
+}
+
+/* By whose right an open handle is used: its opener's, decided again under each policy.
+ */
+struct authority {
+	struct caller *opener; /* a reference */
+	uid_t owner;	       /* of the inode, when it was opened */
+	bool created;	       /* the handle made the file: writable while it is open */
+	uint64_t place;	       /* where it was opened */
+};
+
+enum action_detail {
+	ACTION_HAS_OFLAG = 1 << 0,
+	ACTION_HAS_MODE = 1 << 1,
+	ACTION_HAS_RANGE = 1 << 2,
+	ACTION_HAS_SIZE = 1 << 3,
+	ACTION_HAS_OWNER = 1 << 4,
+};
+
+/* One thing that a caller wants to do. */
+struct action {
+	enum operation operation;
+	struct target on;
+	enum operation to_operation; /* OPERATION_NONE: there is no second target */
+	struct target to;
+	const struct authority *authority; /* NULL: the caller's own */
+	bool by_creator; /* the caller holds open the handle that made the object */
+	bool page_write; /* the kernel writes back a mapping: nobody asks, the opener did
+			    it */
+	/* What the record says of it. */
+	unsigned has; /* enum action_detail */
+	unsigned oflag, mode;
+	uint64_t off, len, size;
+	uid_t new_uid;
+	gid_t new_gid;
+	const char *xattr;
+	const char *link_target;
+	const char *io;
+	const char *note;
+	uint64_t seqno; /* set by the guard: of the record; 0: none was written */
+};
+
+/* Decides and records. Returns 0: go on, the record is accepted; -EACCES or -EPERM:
+ * denied, and that is recorded; -EIO: it cannot be recorded; -ENAMETOOLONG, -ENOMEM. */
+int guard_allow(struct guard *guard, const struct asker *asker, struct action *action);
+
+/* Records that something is refused whatever is granted (EXDEV, ETXTBSY, ...), provided
+ * that guard_allow() would let it pass. Returns a negative errno, never 0. */
+int guard_refuse(struct guard *guard, const struct asker *asker, struct action *action,
+		 int error, const char *reason);
+
+/* Says how an allowed effect went: a failure gets a second record with the same number.
+ * Returns its argument. */
+int guard_settle(struct guard *guard, const struct asker *asker,
+		 const struct action *action, int result);
+
+/* Like guard_allow(), for a rename and a link: finds out which operations it takes by the
+ * zones of both names. -EXDEV, recorded, where mv(1) and ln(1) must copy instead: a link
+ * across zones, a directory that is or holds part of another zone, a file with further
+ * names. `on_type` and `to_type` are S_IFMT bits; `n_links` of the object. */
+struct rename_facts {
+	mode_t on_type, to_type;
+	nlink_t n_links;
+	bool exchange;
+};
+int guard_rename(struct guard *guard, const struct asker *asker, struct action *action,
+		 const struct rename_facts *facts);
+int guard_link(struct guard *guard, const struct asker *asker, struct action *action);
+
+/* A reference to the caller of a request, for the authority of a handle. 0 or -ENOMEM. */
+int guard_caller(struct guard *guard, const struct asker *asker, struct caller **ret);
+
+/* Whether shared mappings may be stored to unseen where a node is (mapped-writes). */
+bool guard_mapped_writes(struct guard *guard, struct node *node);
+
+/* Which names of a directory the caller may see: not recorded, omission is no denial. */
+struct guard_view;
+int guard_view_new(struct guard *guard, const struct asker *asker, struct node *dir,
+		   struct guard_view **ret);
+struct guard_view *guard_view_free(struct guard_view *view);
+bool guard_view_shows(struct guard_view *view, const char *name);
+/* The place of a name that is shown. */
+uint64_t guard_view_place(struct guard_view *view, const char *name);
+
+/* The place of a node under the policy in force. 0 if its path is too long. */
+uint64_t guard_place(struct guard *guard, struct node *node);
+
+/* Turns the mode that the source has into what the roles of the place make of it. */
+void guard_show(struct guard *guard, uint64_t place, struct stat *st);
+
+/* The access ACL that the roles of the place make, as the value of the xattr
+ * system.posix_acl_access; the caller frees it. 0 or -ENOMEM. */
+int guard_acl(struct guard *guard, uint64_t place, const struct stat *st, void **ret,
+	      size_t *ret_size);
+
+/* A record of the guard's own life: "start", "end", "policy-load". 0 or -EIO. */
+int guard_record_start(struct guard *guard);
+int guard_record_end(struct guard *guard, const char *reason);
+
+/* Loads the policy anew and puts it in force; the old one stays on any error. Recorded.
+ */
+int guard_reload(struct guard *guard);

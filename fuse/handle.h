@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Open files and directories: numbers that are never reused. */
+#pragma once
+
+#include <dirent.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fuse/guard.h"
+#include "fuse/hash.h"
+#include "fuse/io.h"
+
+struct handle {
+	uint64_t id;
+	struct hash_link link; /* under table->lock */
+	uint32_t n_refs;       /* under table->lock: 1 while it is open, and each use */
+	struct node *node;     /* a reference */
+	int node_fd; /* pinned, so that an unlinked file can still be looked at; or -errno
+		      */
+	struct io_request io;	    /* files: how it is served; constant after the open */
+	struct authority authority; /* files */
+	DIR *dir;		    /* directories; under dir_lock */
+	off_t dir_offset;	    /* under dir_lock: where `dir` stands */
+	pthread_mutex_t dir_lock;
+};
+
+struct handle_table;
+
+/* What lies under the handles; all outlive the table. */
+int handle_table_new(struct node_table *nodes, struct io_table *ios,
+		     struct handle_table **ret);
+
+/* fsync(2)s what is still open for writing, closes everything and frees. NULL is fine. */
+struct handle_table *handle_table_free(struct handle_table *table);
+
+/* A new handle on a node (which it references), not yet in the table. NULL: no memory. */
+struct handle *handle_new(struct handle_table *table, struct node *node);
+
+/* Puts it into the table under a new number: from now on it can be found. The caller's
+ * reference becomes the table's. */
+void handle_add(struct handle_table *table, struct handle *handle);
+
+/* A reference to an open handle, or NULL. Ended by handle_put(). */
+struct handle *handle_get(struct handle_table *table, uint64_t id);
+void handle_put(struct handle_table *table, struct handle *handle);
+
+/* Takes it out of the table; it is freed with its last reference. */
+void handle_close(struct handle_table *table, struct handle *handle);
+
+/* A handle that never came into the table. */
+void handle_drop(struct handle_table *table, struct handle *handle);

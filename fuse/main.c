@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* modelguard: from the command line to a mount that is served, and back. */
+#include <fuse_lowlevel.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "fuse/audit.h"
+#include "fuse/background.h"
+#include "fuse/fs.h"
+#include "fuse/log.h"
+#include "fuse/mount.h"
+#include "fuse/options.h"
+#include "fuse/policy-store.h"
+#include "fuse/privilege.h"
+#include "fuse/seal.h"
+#include "fuse/signals.h"
+#include "fuse/util.h"
+
+/* No request ever waits for another one, or for a lock of a user's (DESIGN, Locks):
+ * threads only wait for the source and for the trail. */
+#define WORKER_THREADS 16
+
+struct daemon {
+	struct options options;
+	struct filesystem fs;
+	struct policy_store *policies;
+	struct audit *audit;
+	struct fuse_session *session;
+	bool audit_failure_allowed;
+};
+
+static void on_ready(struct filesystem *fs)
+{
+	if (fs->ready_fd >= 0)
+		background_ready(take_fd(&fs->ready_fd));
+}
+
+static void log_libfuse(enum fuse_log_level level, const char *format, va_list args)
+{
+	char text[512];
+
+	vsnprintf(text, sizeof(text), format, args);
+	text[strcspn(text, "\n")] = '\0';
+	if (level <= FUSE_LOG_WARNING)
+		log_warning("%s", text);
+}
+
+/* Everything that can be wrong before anything is changed. */
+static int check(struct daemon *daemon)
+{
+	const struct options *options = &daemon->options;
+	int r;
+
+	if (geteuid() != 0) {
+		log_error("must be started as root: mounting takes CAP_SYS_ADMIN, and "
+			  "records "
+			  "CAP_AUDIT_WRITE");
+		return -EPERM;
+	}
+	r = mount_is_guard(options->mountpoint);
+	if (r > 0) {
+		log_error("'%s' is guarded already: 'umount %s' first",
+			  options->mountpoint, options->mountpoint);
+		return -EBUSY;
+	}
+	r = seal_check(options->source, options->mountpoint, options->unsealed);
+	if (r < 0 && !(r == -EPERM && options->unsealed))
+		return r;
+	return policy_store_new(options->policy, &daemon->policies);
+}
+
+static int open_audit(struct daemon *daemon)
+{
+	_cleanup_(freep) char *why = NULL;
+	struct policy_snapshot snapshot;
+	bool allowed;
+	int r;
+
+	policy_snapshot_get(daemon->policies, &snapshot);
+	allowed = snapshot.policy->audit_failure == AUDIT_FAILURE_ALLOW;
+	policy_snapshot_put(&snapshot);
+	r = audit_new(daemon->options.audit, allowed, &daemon->audit, &why);
+	if (r < 0)
+		log_error("%s", why ? why : "cannot record");
+	return r;
+}
+
+static int build(struct daemon *daemon)
+{
+	struct filesystem *fs = &daemon->fs;
+	int r;
+
+	r = node_table_new(&fs->source, &fs->nodes);
+	if (r < 0)
+		return r;
+	io_table_init(&fs->ios, &fs->channel, fs->nodes);
+	r = handle_table_new(fs->nodes, &fs->ios, &fs->handles);
+	if (r < 0)
+		return r;
+	return guard_new(
+		&(struct guard_parts){ .policies = daemon->policies,
+				       .audit = daemon->audit,
+				       .nodes = fs->nodes,
+				       .mountpoint = daemon->options.mountpoint },
+		&fs->guard);
+}
+
+static int open_session(struct daemon *daemon)
+{
+	char *argv[] = { (char *)"modelguard", NULL };
+	struct fuse_args args = FUSE_ARGS_INIT(1, argv);
+	struct filesystem *fs = &daemon->fs;
+	int fd;
+
+	daemon->session = fuse_session_new(&args, &filesystem_operations,
+					   sizeof(filesystem_operations), fs);
+	if (!daemon->session) {
+		log_error("libfuse cannot make a session");
+		return -ENOMEM;
+	}
+	fd = mount_guard(&(struct mount_request){
+		.source = daemon->options.source,
+		.mountpoint = daemon->options.mountpoint,
+		.flags = daemon->options.mount_flags,
+	});
+	if (fd < 0)
+		return fd;
+	fs->channel.fd = fd;
+	fs->channel.want_passthrough = true;
+	fs->on_ready = on_ready;
+	return channel_attach(&fs->channel, daemon->session);
+}
+
+static int serve(struct daemon *daemon)
+{
+	struct fuse_loop_config *config = fuse_loop_cfg_create();
+	struct signals *signals;
+	bool by_signal;
+	int r;
+
+	if (!config)
+		return -ENOMEM;
+	fuse_loop_cfg_set_max_threads(config, WORKER_THREADS);
+	fuse_loop_cfg_set_clone_fd(config, 0); /* KERNEL-NOTES: not with failover */
+	r = signals_start(daemon->session, daemon->fs.guard, &signals);
+	if (r == 0) {
+		r = fuse_session_loop_mt(daemon->session, config);
+		by_signal = signals_stop(signals);
+		/* After umount(8) the path may be a mount point of something else. */
+		if (by_signal || r < 0)
+			if (mount_is_guard(daemon->options.mountpoint) > 0)
+				mount_detach(daemon->options.mountpoint);
+		/* The record of the end comes after everything is flushed. */
+		daemon->fs.handles = handle_table_free(daemon->fs.handles);
+		guard_record_end(daemon->fs.guard, by_signal ? "signal" : "unmounted");
+	} else {
+		mount_detach(daemon->options.mountpoint);
+	}
+	fuse_loop_cfg_destroy(config);
+	return r;
+}
+
+static int run(struct daemon *daemon)
+{
+	int r;
+
+	signals_block();
+	privilege_raise_descriptors();
+	r = privilege_reduce();
+	if (r == 0)
+		r = open_audit(daemon);
+	if (r == 0)
+		r = build(daemon);
+	if (r == 0 && guard_record_start(daemon->fs.guard) < 0) {
+		log_error(
+			"the start cannot be recorded: not mounting (is auditd running? "
+			"audit-failure = deny)");
+		r = -EIO;
+	}
+	if (r < 0)
+		return r;
+	r = open_session(daemon);
+	if (r < 0) {
+		guard_record_end(daemon->fs.guard, "not mounted");
+		return r;
+	}
+	return serve(daemon);
+}
+
+static void daemon_fini(struct daemon *daemon)
+{
+	handle_table_free(daemon->fs.handles);
+	if (daemon->session)
+		fuse_session_destroy(daemon->session);
+	guard_free(daemon->fs.guard);
+	node_table_free(daemon->fs.nodes);
+	source_fini(&daemon->fs.source);
+	audit_free(daemon->audit);
+	policy_store_free(daemon->policies);
+	options_fini(&daemon->options);
+}
+
+static int start(struct daemon *daemon)
+{
+	int r = check(daemon);
+
+	if (r < 0)
+		return r;
+	/* Before anything is mounted over it. */
+	r = source_init(&daemon->fs.source, daemon->options.source);
+	if (r < 0) {
+		log_error("cannot open the source '%s': %s", daemon->options.source,
+			  strerror(-r));
+		return r;
+	}
+	if (!daemon->options.foreground) {
+		daemon->fs.ready_fd = background_start();
+		if (daemon->fs.ready_fd < 0)
+			return daemon->fs.ready_fd;
+	}
+	umask(0); /* the kernel has applied the caller's */
+	if (chdir("/") < 0)
+		return -errno;
+	return run(daemon);
+}
+
+int main(int argc, char *argv[])
+{
+	struct daemon daemon = { .fs = { .source.root_fd = -1, .ready_fd = -1 } };
+	int r;
+
+	fuse_set_log_func(log_libfuse);
+	r = options_parse(&daemon.options, argc, argv);
+	if (r == 0 && daemon.options.show_help)
+		fputs(options_help, stdout);
+	else if (r == 0 && daemon.options.show_version)
+		printf("modelguard %s (libfuse %s)\n", MODELGUARD_VERSION,
+		       fuse_pkgversion());
+	else if (r == 0)
+		r = start(&daemon);
+	daemon_fini(&daemon);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The bounded cache of O_PATH descriptors that nodes.h lends out. */
+#pragma once
+
+#include <pthread.h>
+#include <stdint.h>
+
+struct node;
+struct source;
+
+/* Descriptors kept open while nobody uses them. Far below the hard limit of 20,000 that a
+ * client could otherwise exhaust (CVE-2020-10717 was that). */
+#define NODE_FDS_KEPT 1024
+
+struct node_fds {
+	pthread_mutex_t lock; /* innermost: nothing is taken below it */
+	struct node *slots[NODE_FDS_KEPT];
+	uint32_t hand; /* of the clock */
+};
+
+void node_fds_init(struct node_fds *fds);
+
+/* As node_fd_get() and node_fd_put(). */
+int node_fds_get(struct node_fds *fds, const struct source *source, struct node *node);
+void node_fds_put(struct node_fds *fds, struct node *node, int fd);
+
+/* A node without a file handle keeps this descriptor for its whole life. */
+void node_fds_hold(struct node_fds *fds, struct node *node, int fd);
+
+/* The node is being freed: its descriptor goes with it. */
+void node_fds_drop(struct node_fds *fds, struct node *node);

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inodes that the kernel knows: numbers that are never reused, each with its place in
+ * the tree. */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "fuse/hash.h"
+#include "fuse/source.h"
+
+/* Longest path of a node within the share, NUL included: enough for a name of PATH_MAX
+ * bytes relative to any working directory; a deeper one is ENAMETOOLONG. */
+#define NODE_PATH_MAX 16384
+
+#define NODE_ROOT 1 /* FUSE_ROOT_ID */
+
+struct node_io;
+struct node_table;
+
+struct node {
+	uint64_t id; /* constant from here ... */
+	dev_t dev;
+	ino_t ino;
+	mode_t type; /* S_IFMT bits */
+	int16_t handle_type;
+	uint16_t handle_bytes; /* ... to here */
+	uint32_t n_refs; /* under table->lock: uses by requests, handles and children */
+	uint64_t n_lookups;	    /* under table->lock: what the kernel holds */
+	struct hash_link by_id;	    /* under table->lock */
+	struct hash_link by_source; /* under table->lock */
+	struct node *parent;	/* under table->lock; a reference; NULL for the root */
+	char *name;		/* under table->lock; as last looked up */
+	_Atomic uint64_t place; /* the guard's: zone and policy generation; 0: unknown */
+	struct node_io *io;	/* under io_table.lock; set while the node is open */
+	int fd;			/* under fds.lock: an O_PATH descriptor, or -1 */
+	uint32_t n_pins;	/* under fds.lock: uses of that descriptor */
+	uint32_t slot;		/* under fds.lock: where the descriptor is in the cache */
+	unsigned char handle[]; /* constant */
+};
+
+/* 0 or -errno. The source outlives the table. */
+int node_table_new(const struct source *source, struct node_table **ret);
+struct node_table *node_table_free(struct node_table *table);
+
+/* A reference to a node by its number, or NULL: the kernel named one that is gone. */
+struct node *node_get(struct node_table *table, uint64_t id);
+struct node *node_ref(struct node_table *table, struct node *node);
+void node_put(struct node_table *table, struct node *node);
+
+/* Finds or makes the node of an inode at a name, in one critical section, and moves it to
+ * that name. The same inode in another zone (`place`) is another node. If `lookup`, the
+ * kernel's count grows by one. `fd` (O_PATH) is kept if the inode has no handle;
+ * otherwise it stays the caller's: *fd is then unchanged. Returns 0 with a reference in
+ * *ret, or -ENOMEM. */
+struct node_at {
+	struct node *parent;
+	const char *name;
+	uint64_t place;
+	const struct source_id *id;
+	mode_t mode;
+	int *fd;
+};
+int node_add(struct node_table *table, const struct node_at *at, bool lookup,
+	     struct node **ret);
+
+/* The node that is known at a name, if it is; a reference, or NULL. */
+struct node *node_find(struct node_table *table, const struct node_at *at);
+
+/* A rename succeeded. 0 or -ENOMEM (the node then keeps its old name; the next look-up
+ * mends it). */
+int node_moved(struct node_table *table, struct node *node, struct node *parent,
+	       const char *name);
+
+/* The kernel dropped some of its lookups. */
+void node_forget(struct node_table *table, uint64_t id, uint64_t n_lookups);
+
+/* Writes "/", "/a/b", or with a name "/a/b/name" into buffer (NODE_PATH_MAX bytes) and
+ * returns where it begins there, or NULL if it is longer: ENAMETOOLONG. */
+char *node_path(struct node_table *table, struct node *node, const char *name,
+		char buffer[static NODE_PATH_MAX]);
+
+size_t node_count(struct node_table *table);
+
+/* An O_PATH descriptor of a node, borrowed from a bounded cache for as long as it is
+ * pinned. Returns it, or -errno (ESTALE: the inode is gone). Every success needs a
+ * node_fd_put(). */
+int node_fd_get(struct node_table *table, struct node *node);
+void node_fd_put(struct node_table *table, struct node *node, int fd);
+
+/* Opens the node's inode anew with flags of open(2), for regular files and directories.
+ * The caller owns the descriptor; -errno. */
+int node_open(struct node_table *table, struct node *node, int flags);

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Changes of the tree. The kernel holds the parent directory's lock of this mount during
+ * each of these, so what stat(2) tells here of a name stays true until the effect: nobody
+ * else reaches the source. */
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "fuse/creds.h"
+#include "fuse/fs.h"
+#include "fuse/op.h"
+#include "fuse/util.h"
+
+/* A new name: what kind, and how it is made in the source. */
+struct making {
+	const char *name;
+	mode_t mode;
+	const char *link_target;
+};
+
+typedef int make_function(int dir_fd, const struct making *making);
+
+static int make_dir(int dir_fd, const struct making *making)
+{
+	return RET_ERRNO(mkdirat(dir_fd, making->name, making->mode & 0777));
+}
+
+static int make_node(int dir_fd, const struct making *making)
+{
+	return RET_ERRNO(
+		mknodat(dir_fd, making->name, making->mode & (S_IFMT | 0777), 0));
+}
+
+static int make_symlink(int dir_fd, const struct making *making)
+{
+	return RET_ERRNO(symlinkat(making->link_target, dir_fd, making->name));
+}
+
+static int make(fuse_req_t req, const struct use *dir, const struct making *making,
+		make_function *function)
+{
+	struct asker asker = asker_of(req);
+	int r;
+
+	creds_become(asker.uid, asker.gid);
+	r = function(dir->fd, making);
+	creds_restore();
+	return r;
+}
+
+static void make_and_reply(fuse_req_t req, fuse_ino_t parent, const struct making *making,
+			   struct action *action, make_function *function)
+{
+	_cleanup_(fs_unuse) struct use dir = { 0 };
+	struct fuse_entry_param entry;
+	int r;
+
+	r = fs_check_name(making->name);
+	if (r == 0)
+		r = fs_use(req, parent, &dir);
+	if (r == 0) {
+		action->on = (struct target){ .dir = dir.node, .name = making->name };
+		r = fs_allow(req, action);
+	}
+	if (r == 0)
+		r = fs_settle(req, action, make(req, &dir, making, function));
+	if (r == 0)
+		r = fs_entry(req, &dir, making->name, action->on.place, &entry);
+	if (r < 0)
+		fuse_reply_err(req, -r);
+	else
+		fs_reply_entry(req, &entry);
+}
+
+void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	make_and_reply(req, parent, &(struct making){ .name = name, .mode = mode },
+		       &(struct action){ .operation = OPERATION_MKDIR,
+					 .has = ACTION_HAS_MODE,
+					 .mode = mode & 0777 },
+		       make_dir);
+}
+
+void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
+{
+	make_and_reply(
+		req, parent, &(struct making){ .name = name, .link_target = target },
+		&(struct action){ .operation = OPERATION_SYMLINK, .link_target = target },
+		make_symlink);
+}
+
+/* Regular files, FIFOs and sockets. A device in the share would be a way out of it. */
+void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t dev)
+{
+	struct making making = { .name = name, .mode = mode };
+	struct action action = { .operation = OPERATION_MKNOD,
+				 .has = ACTION_HAS_MODE,
+				 .mode = mode & (S_IFMT | 0777) };
+	_cleanup_(fs_unuse) struct use use = { 0 };
+	int r;
+
+	(void)dev;
+	if (S_ISREG(mode) || S_ISFIFO(mode) || S_ISSOCK(mode)) {
+		make_and_reply(req, parent, &making, &action, make_node);
+		return;
+	}
+	r = fs_check_name(name);
+	if (r == 0)
+		r = fs_use(req, parent, &use);
+	if (r == 0) {
+		action.on = (struct target){ .dir = use.node, .name = name };
+		r = fs_refuse(req, &action, EPERM, "devices are never made in the share");
+	}
+	fuse_reply_err(req, -r);
+}
+
+/* Fills in a target that is a name in a directory; it may exist or not. */
+static int target_at(const struct use *dir, const char *name, struct target *ret,
+		     struct stat *ret_stat)
+{
+	*ret = (struct target){ .dir = dir->node, .name = name };
+	if (fstatat(dir->fd, name, ret_stat, AT_SYMLINK_NOFOLLOW) == 0)
+		target_is(ret, ret_stat);
+	else if (errno != ENOENT)
+		return -errno;
+	return 0;
+}
+
+static void remove_name(fuse_req_t req, fuse_ino_t parent, const char *name,
+			enum operation operation)
+{
+	_cleanup_(fs_unuse) struct use dir = { 0 };
+	struct action action = { .operation = operation };
+	struct stat st;
+	int r;
+
+	r = fs_check_name(name);
+	if (r == 0)
+		r = fs_use(req, parent, &dir);
+	if (r == 0)
+		r = target_at(&dir, name, &action.on, &st);
+	if (r == 0)
+		r = fs_allow(req, &action);
+	if (r == 0)
+		r = fs_settle(req, &action,
+			      RET_ERRNO(unlinkat(
+				      dir.fd, name,
+				      operation == OPERATION_RMDIR ? AT_REMOVEDIR : 0)));
+	fuse_reply_err(req, -r);
+}
+
+void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	remove_name(req, parent, name, OPERATION_UNLINK);
+}
+
+void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	remove_name(req, parent, name, OPERATION_RMDIR);
+}
+
+static int link_in_source(const struct use *file, const struct use *dir, const char *name)
+{
+	char path[64];
+
+	/* An inode by its descriptor, also one that has no name yet (O_TMPFILE). */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file->fd);
+	return RET_ERRNO(linkat(AT_FDCWD, path, dir->fd, name, AT_SYMLINK_FOLLOW));
+}
+
+void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)
+{
+	_cleanup_(fs_unuse) struct use file = { 0 }, dir = { 0 };
+	struct asker asker = asker_of(req);
+	struct fuse_entry_param entry;
+	struct action action = { 0 };
+	struct stat st;
+	int r;
+
+	r = fs_check_name(name);
+	if (r == 0)
+		r = fs_use(req, ino, &file);
+	if (r == 0)
+		r = fs_use(req, parent, &dir);
+	if (r == 0)
+		r = RET_ERRNO(fstat(file.fd, &st));
+	if (r == 0) {
+		action.on.node = file.node;
+		target_is(&action.on, &st);
+		action.to = (struct target){ .dir = dir.node, .name = name };
+		r = guard_link(fs_of(req)->guard, &asker, &action);
+	}
+	if (r == 0)
+		r = fs_settle(req, &action, link_in_source(&file, &dir, name));
+	if (r == 0)
+		r = fs_entry(req, &dir, name, action.to.place, &entry);
+	if (r < 0)
+		fuse_reply_err(req, -r);
+	else
+		fs_reply_entry(req, &entry);
+}
+
+/* Both ends of a rename. */
+struct renaming {
+	struct use dir, new_dir;
+	const char *name, *new_name;
+	unsigned int flags;
+	struct stat st, new_st;
+	struct action action;
+};
+
+static void renaming_fini(struct renaming *renaming)
+{
+	fs_unuse(&renaming->dir);
+	fs_unuse(&renaming->new_dir);
+}
+
+/* The nodes that a rename moves, looked up before it: their handles tell them afterwards.
+ */
+static struct node *known_node(struct filesystem *fs, const struct use *dir,
+			       const char *name, uint64_t place)
+{
+	_cleanup_(closep) int fd = source_open_name(dir->fd, name);
+	struct source_id id;
+	struct stat st;
+
+	if (fd < 0 || source_identify(&fs->source, fd, &id, &st) < 0)
+		return NULL;
+	return node_find(fs->nodes, &(struct node_at){ .parent = dir->node,
+						       .name = name,
+						       .place = place,
+						       .id = &id,
+						       .mode = st.st_mode });
+}
+
+static int rename_in_source(struct filesystem *fs, const struct renaming *renaming)
+{
+	const struct action *action = &renaming->action;
+	struct node *moved =
+		known_node(fs, &renaming->dir, renaming->name, action->on.place);
+	struct node *exchanged = NULL;
+	int r;
+
+	if (renaming->flags & RENAME_EXCHANGE)
+		exchanged = known_node(fs, &renaming->new_dir, renaming->new_name,
+				       action->to.place);
+	r = RET_ERRNO(renameat2(renaming->dir.fd, renaming->name, renaming->new_dir.fd,
+				renaming->new_name, renaming->flags));
+	if (r == 0 && moved)
+		node_moved(fs->nodes, moved, renaming->new_dir.node, renaming->new_name);
+	if (r == 0 && exchanged)
+		node_moved(fs->nodes, exchanged, renaming->dir.node, renaming->name);
+	node_put(fs->nodes, moved);
+	node_put(fs->nodes, exchanged);
+	return r;
+}
+
+static int look_at_both(struct renaming *renaming)
+{
+	struct action *action = &renaming->action;
+	int r;
+
+	r = target_at(&renaming->dir, renaming->name, &action->on, &renaming->st);
+	if (r == 0)
+		r = target_at(&renaming->new_dir, renaming->new_name, &action->to,
+			      &renaming->new_st);
+	if (r < 0)
+		return r;
+	if (!action->on.exists ||
+	    (renaming->flags & RENAME_EXCHANGE && !action->to.exists))
+		return -ENOENT;
+	return 0;
+}
+
+static int rename_checked(fuse_req_t req, struct renaming *renaming)
+{
+	struct asker asker = asker_of(req);
+	struct filesystem *fs = fs_of(req);
+	int r;
+
+	r = guard_rename(fs->guard, &asker, &renaming->action,
+			 &(struct rename_facts){
+				 .on_type = renaming->st.st_mode & S_IFMT,
+				 .to_type = renaming->action.to.exists
+						    ? renaming->new_st.st_mode & S_IFMT
+						    : 0,
+				 .n_links = renaming->st.st_nlink,
+				 .exchange = renaming->flags & RENAME_EXCHANGE,
+			 });
+	if (r < 0)
+		return r;
+	return fs_settle(req, &renaming->action, rename_in_source(fs, renaming));
+}
+
+void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
+	       const char *new_name, unsigned int flags)
+{
+	_cleanup_(renaming_fini) struct renaming renaming = { .name = name,
+							      .new_name = new_name,
+							      .flags = flags };
+	int r;
+
+	r = flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE) ? -EINVAL : 0;
+	if (r == 0)
+		r = fs_check_name(name);
+	if (r == 0)
+		r = fs_check_name(new_name);
+	if (r == 0)
+		r = fs_use(req, parent, &renaming.dir);
+	if (r == 0)
+		r = fs_use(req, new_parent, &renaming.new_dir);
+	if (r == 0)
+		r = look_at_both(&renaming);
+	if (r == 0)
+		r = rename_checked(req, &renaming);
+	fuse_reply_err(req, -r);
+}

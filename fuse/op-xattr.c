@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Extended attributes. An inode of the source is named through /proc/self/fd: its
+ * descriptor is O_PATH, which fgetxattr(2) does not take. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#include "fuse/fs.h"
+#include "fuse/op.h"
+#include "fuse/util.h"
+
+#define ACL_ACCESS  "system.posix_acl_access"
+#define ACL_DEFAULT "system.posix_acl_default"
+#define ACL_PREFIX  "system.posix_acl_"
+#define TRUSTED	    "trusted."
+
+struct fd_path {
+	char text[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
+};
+
+static const char *path_of(const struct use *use, struct fd_path *buffer)
+{
+	snprintf(buffer->text, sizeof(buffer->text), "/proc/self/fd/%d", use->fd);
+	return buffer->text;
+}
+
+static bool is_acl(const char *name)
+{
+	return strncmp(name, ACL_PREFIX, strlen(ACL_PREFIX)) == 0;
+}
+
+/* xattr(7): trusted.* is for CAP_SYS_ADMIN only; here that is never asked for by role. */
+static bool is_hidden(const char *name)
+{
+	return is_acl(name) || strncmp(name, TRUSTED, strlen(TRUSTED)) == 0;
+}
+
+/* Getting: as getxattr(2) with room for `size` bytes; 0 asks for the length. */
+static void reply_value(fuse_req_t req, const void *value, size_t length, size_t size)
+{
+	if (size == 0)
+		fuse_reply_xattr(req, length);
+	else if (length > size)
+		fuse_reply_err(req, ERANGE);
+	else
+		fuse_reply_buf(req, value, length);
+}
+
+/* The roles, as an ACL (DESIGN, 7). */
+static int get_acl(fuse_req_t req, const struct use *use, const char *name, void **ret,
+		   size_t *ret_length)
+{
+	struct filesystem *fs = fs_of(req);
+	struct stat st;
+
+	if (strcmp(name, ACL_ACCESS) != 0)
+		return -ENODATA;
+	if (fstat(use->fd, &st) < 0)
+		return -errno;
+	if (S_ISLNK(st.st_mode))
+		return -EOPNOTSUPP;
+	return guard_acl(fs->guard, guard_place(fs->guard, use->node), &st, ret,
+			 ret_length);
+}
+
+static int get_value(const struct use *use, const char *name, void **ret,
+		     size_t *ret_length)
+{
+	_cleanup_(freep) char *value = malloc(XATTR_SIZE_MAX);
+	struct fd_path path;
+	ssize_t n;
+
+	if (!value)
+		return -ENOMEM;
+	n = getxattr(path_of(use, &path), name, value, XATTR_SIZE_MAX);
+	if (n < 0)
+		return -errno;
+	*ret = take_ptr(value);
+	*ret_length = (size_t)n;
+	return 0;
+}
+
+void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+{
+	_cleanup_(fs_unuse) struct use use = { 0 };
+	_cleanup_(freep) void *value = NULL;
+	size_t length = 0;
+	int r;
+
+	r = fs_use(req, ino, &use);
+	if (r == 0)
+		r = fs_allow(req, &(struct action){ .operation = OPERATION_GETXATTR,
+						    .on = { .node = use.node } });
+	if (r == 0)
+		r = is_acl(name)      ? get_acl(req, &use, name, &value, &length)
+		    : is_hidden(name) ? -ENODATA
+				      : get_value(&use, name, &value, &length);
+	if (r < 0)
+		fuse_reply_err(req, -r);
+	else
+		reply_value(req, value, length, size);
+}
+
+/* Drops the names that are not shown; returns what is left of the list. */
+static size_t filter_names(char *names, size_t length)
+{
+	size_t kept = 0;
+
+	for (size_t at = 0; at < length;) {
+		size_t n = strnlen(names + at, length - at) + 1;
+
+		if (at + n > length)
+			break;
+		if (!is_hidden(names + at)) {
+			memmove(names + kept, names + at, n);
+			kept += n;
+		}
+		at += n;
+	}
+	return kept;
+}
+
+void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
+{
+	_cleanup_(fs_unuse) struct use use = { 0 };
+	_cleanup_(freep) char *names = NULL;
+	struct fd_path path;
+	ssize_t length = 0;
+	int r;
+
+	r = fs_use(req, ino, &use);
+	if (r == 0)
+		r = fs_allow(req, &(struct action){ .operation = OPERATION_GETXATTR,
+						    .on = { .node = use.node } });
+	if (r == 0 && !(names = malloc(XATTR_LIST_MAX)))
+		r = -ENOMEM;
+	if (r == 0) {
+		length = listxattr(path_of(&use, &path), names, XATTR_LIST_MAX);
+		if (length < 0)
+			r = -errno;
+	}
+	if (r < 0)
+		fuse_reply_err(req, -r);
+	else
+		reply_value(req, names, filter_names(names, (size_t)length), size);
+}
+
+/* An object that a change of attributes is about. */
+static int about(const struct use *use, enum operation operation, const char *name,
+		 struct action *ret)
+{
+	struct stat st;
+
+	if (fstat(use->fd, &st) < 0)
+		return -errno;
+	*ret = (struct action){ .operation = operation,
+				.on = { .node = use->node },
+				.xattr = name };
+	target_is(&ret->on, &st);
+	return 0;
+}
+
+static int set_value(fuse_req_t req, const struct use *use, const char *name,
+		     const void *value, size_t size, int flags)
+{
+	struct action action;
+	struct fd_path path;
+	int r = about(use, OPERATION_SETXATTR, name, &action);
+
+	if (r == 0)
+		r = fs_allow(req, &action);
+	if (r < 0)
+		return r;
+	return fs_settle(
+		req, &action,
+		RET_ERRNO(setxattr(path_of(use, &path), name, value, size, flags)));
+}
+
+/* ACLs follow from the roles: setting the one that is shown anyway changes nothing and
+ * succeeds (cp -p does that); another one, or removing it, cannot be. */
+static int change_acl(fuse_req_t req, const struct use *use, const char *name,
+		      const void *value, size_t size)
+{
+	_cleanup_(freep) void *shown = NULL;
+	struct action action;
+	size_t length = 0;
+	int r;
+
+	if (value && get_acl(req, use, name, &shown, &length) == 0 && length == size &&
+	    memcmp(shown, value, size) == 0)
+		return fs_allow(req, &(struct action){ .operation = OPERATION_GETXATTR,
+						       .on = { .node = use->node } });
+	r = about(use, OPERATION_SET_ACL, name, &action);
+	if (r == 0)
+		r = fs_allow(req, &action);
+	return r < 0 ? r : fs_settle(req, &action, -EOPNOTSUPP);
+}
+
+void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value,
+		 size_t size, int flags)
+{
+	_cleanup_(fs_unuse) struct use use = { 0 };
+	int r;
+
+	r = fs_use(req, ino, &use);
+	if (r == 0)
+		r = is_acl(name) ? change_acl(req, &use, name, value, size)
+				 : set_value(req, &use, name, value, size, flags);
+	fuse_reply_err(req, -r);
+}
+
+static int remove_value(fuse_req_t req, const struct use *use, const char *name)
+{
+	struct action action;
+	struct fd_path path;
+	int r = about(use, OPERATION_REMOVEXATTR, name, &action);
+
+	if (r == 0)
+		r = fs_allow(req, &action);
+	if (r < 0)
+		return r;
+	return fs_settle(req, &action, RET_ERRNO(removexattr(path_of(use, &path), name)));
+}
+
+void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
+{
+	_cleanup_(fs_unuse) struct use use = { 0 };
+	int r;
+
+	r = fs_use(req, ino, &use);
+	if (r == 0)
+		r = is_acl(name) ? change_acl(req, &use, name, NULL, 0)
+				 : remove_value(req, &use, name);
+	fuse_reply_err(req, -r);
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Signals, taken by one thread. */
+#include <errno.h>
+#include <fuse_lowlevel.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "fuse/guard.h"
+#include "fuse/log.h"
+#include "fuse/signals.h"
+
+#define WAKE_UP_MS 20
+
+struct signals {
+	pthread_t thread, loop;
+	struct fuse_session *session;
+	struct guard *guard;
+	atomic_bool loop_ended;
+	atomic_bool by_signal;
+};
+
+static sigset_t handled_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	return set;
+}
+
+static void wake_up(int number)
+{
+	(void)number;
+}
+
+void signals_block(void)
+{
+	struct sigaction action = { .sa_handler = wake_up }; /* no SA_RESTART */
+	sigset_t set = handled_signals();
+
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	sigaction(SIGUSR1, &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* libfuse's loop waits on a semaphore, which only a signal interrupts. Between its look
+ * at the exit flag and its wait a signal would be lost, so it is sent until the loop has
+ * ended. */
+static void end_loop(struct signals *signals)
+{
+	const struct timespec pause = { .tv_nsec = WAKE_UP_MS * 1000000L };
+
+	atomic_store(&signals->by_signal, true);
+	fuse_session_exit(signals->session);
+	while (!atomic_load(&signals->loop_ended)) {
+		pthread_kill(signals->loop, SIGUSR1);
+		nanosleep(&pause, NULL);
+	}
+}
+
+static void *take_signals(void *data)
+{
+	struct signals *signals = data;
+	sigset_t set = handled_signals();
+	int number;
+
+	while (!atomic_load(&signals->loop_ended)) {
+		if (sigwait(&set, &number) != 0 || atomic_load(&signals->loop_ended))
+			continue;
+		if (number == SIGHUP)
+			guard_reload(signals->guard);
+		else
+			end_loop(signals);
+	}
+	return NULL;
+}
+
+int signals_start(struct fuse_session *session, struct guard *guard, struct signals **ret)
+{
+	struct signals *signals = calloc(1, sizeof(*signals));
+	int r;
+
+	if (!signals)
+		return -ENOMEM;
+	signals->session = session;
+	signals->guard = guard;
+	signals->loop = pthread_self();
+	r = pthread_create(&signals->thread, NULL, take_signals, signals);
+	if (r != 0) {
+		log_error("cannot start a thread for signals");
+		free(signals);
+		return -r;
+	}
+	*ret = signals;
+	return 0;
+}
+
+bool signals_stop(struct signals *signals)
+{
+	bool by_signal = atomic_load(&signals->by_signal);
+
+	atomic_store(&signals->loop_ended, true);
+	pthread_kill(signals->thread, SIGTERM); /* out of sigwait(3) */
+	pthread_join(signals->thread, NULL);
+	free(signals);
+	return by_signal;
+}
