@@ -4,8 +4,8 @@
 
 #include "config/policy-load.h"
 
-/* More than these are not kept: one last complaint says so. It bounds what a file of rubbish
- * can make us remember and print. */
+/* More than these are not kept: one last complaint says so. It bounds what a file of
+ * rubbish can make us remember and print. */
 #define COMPLAINTS_MAX 1000
 
 /* Adds one, formatted; words from outside go in through QUOTED() (text.h). Returns 0 or

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The decision: pure functions of a policy and a question. No allocation, no lock, no I/O. */
+/* The decision: pure functions of a policy and a question. No allocation, lock or I/O. */
 #pragma once
 
 #include <stdbool.h>
@@ -14,7 +14,8 @@
 struct subject {
 	uid_t uid;
 	gid_t gid;
-	const gid_t *groups; /* supplementary groups, any order; may be NULL if n_groups is 0 */
+	const gid_t
+		*groups; /* supplementary, in any order; NULL is fine if there are none */
 	size_t n_groups;
 };
 
@@ -22,19 +23,19 @@ struct subject {
 enum role_origin {
 	ROLE_NOT_HELD,
 	ROLE_BY_EVERYONE,
-	ROLE_BY_USER,	  /* users = */
-	ROLE_BY_GROUP,	  /* groups = ; *ret_gid says which */
-	ROLE_BY_INCLUDE,  /* *ret_via is the directly held role that includes it */
+	ROLE_BY_USER,	 /* users = */
+	ROLE_BY_GROUP,	 /* groups = ; *ret_gid says which */
+	ROLE_BY_INCLUDE, /* *ret_via is the directly held role that includes it */
 };
 
 struct role_holding {
 	enum role_origin origin;
-	gid_t gid;     /* for ROLE_BY_GROUP */
-	unsigned via;  /* for ROLE_BY_INCLUDE: index of the directly held role */
+	gid_t gid;    /* for ROLE_BY_GROUP */
+	unsigned via; /* for ROLE_BY_INCLUDE: index of the directly held role */
 };
 
 enum decision {
-	DECISION_DENIED,  /* zero: denied */
+	DECISION_DENIED, /* zero: denied */
 	DECISION_ALLOWED,
 };
 
@@ -50,10 +51,10 @@ enum denial_reason {
 struct verdict {
 	enum decision decision;
 	enum denial_reason reason;
-	enum verb verb;		 /* allowed: the verb that decided; denied: the one missing */
+	enum verb verb; /* allowed: the verb that decided; denied: the one missing */
 	const struct zone *zone; /* NULL: none; lives as long as the policy */
 	const struct role *role; /* the role whose grant decided; NULL: none applies */
-	unsigned line;		 /* of the policy: the grant's, else the zone's section, else 0 */
+	unsigned line; /* of the policy: the grant's, else the zone's section, else 0 */
 };
 
 /* All roles that a subject holds: directly, by inclusion, and `everyone`. */
@@ -64,16 +65,17 @@ void policy_roles(const struct policy *policy, const struct subject *subject,
 void policy_role_holding(const struct policy *policy, const struct subject *subject,
 			 unsigned role, struct role_holding *ret);
 
-/* The zone of a path ("/", "/a/b": absolute within the share, no trailing slash, no "." or
- * "..", any other byte). NULL if no zone matches: then nothing is granted there. */
+/* The zone of a path ("/", "/a/b": absolute within the share, no trailing slash, no "."
+ * or
+ * ".." component, any other byte). NULL if no zone matches: nothing is granted there. */
 const struct zone *policy_zone(const struct policy *policy, const char *path);
 
-/* Whether a zone's path lies properly below this one (with "*" matching any component), so
- * that what is below belongs to other zones, or may. */
+/* Whether a zone's path lies properly below this one (with "*" matching any component),
+ * so that what is below belongs to other zones, or may. */
 bool policy_zones_below(const struct policy *policy, const char *path);
 
-/* Whether roles hold any verb in a zone properly below the path: the path may then be walked
- * through although its own zone grants nothing. */
+/* Whether roles hold any verb in a zone properly below the path: the path may then be
+ * walked through although its own zone grants nothing. */
 bool policy_leads_to_listed(const struct policy *policy, const struct role_set *roles,
 			    const char *path);
 
@@ -85,8 +87,13 @@ const struct zone *policy_zone_led_to(const struct policy *policy,
 verb_set policy_verbs(const struct policy *policy, const struct role_set *roles,
 		      const struct zone *zone);
 
-/* Decides. `owns`: the subject's uid owns the object. `now` is for grants that end. The verdict's pointers live as
- * long as the policy. */
+/* Decides. `owns`: the subject's uid owns the object. `now` is for grants that end. The
+ * verdict's pointers live as long as the policy.
+ *
+ * Allowed: the verb is the last one that was required (its -own form if that was what is
+ * held), role and line are of the first grant that has it. Denied: the verb is the first
+ * one missing, role and line are of the first grant that applies to the subject at all,
+ * with DENIAL_NOT_OWNER of the first that would do if the subject owned the object. */
 void policy_decide(const struct policy *policy, const struct role_set *roles,
 		   const struct zone *zone, enum operation operation, bool owns,
 		   time_t now, struct verdict *ret);

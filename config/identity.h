@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Users and groups from NSS. The only file that asks it; a call may block on the network. */
+/* Users and groups from NSS. The only file that asks it; a call may block. */
 #pragma once
 
 #include <stddef.h>
@@ -10,14 +10,14 @@
 /* group and user names, or decimal ids, through getgrnam_r(3) and getpwnam_r(3). */
 extern const struct name_lookup identity_names;
 
-/* The user's name for a uid, or its decimal form if NSS has none. Always NUL-terminated in
- * buffer. Returns 0, or -ENOENT if the number was used. */
+/* The user's name for a uid, or its decimal form if NSS has none. Always NUL-terminated
+ * in buffer. Returns 0, or -ENOENT if the number was used. */
 int identity_user_name(uid_t uid, char *buffer, size_t size);
 int identity_group_name(gid_t gid, char *buffer, size_t size);
 
-/* Everything NSS knows of one user, by name or decimal uid: uid, primary group and all groups
- * (getgrouplist(3)). *ret_groups is the caller's to free(). Returns 0, -ENOENT, -EIO (NSS could not tell) or
- * -ENOMEM. */
+/* Everything NSS knows of one user, by name or decimal uid: uid, primary group and all
+ * groups (getgrouplist(3)). *ret_groups is the caller's to free(). Returns 0, -ENOENT,
+ * -EIO (NSS could not tell) or -ENOMEM. */
 int identity_user(const char *name, uid_t *ret_uid, gid_t *ret_gid, gid_t **ret_groups,
 		  size_t *ret_n_groups);
 int identity_groups(uid_t uid, gid_t *ret_gid, gid_t **ret_groups, size_t *ret_n_groups);

@@ -19,13 +19,14 @@ struct name_table {
 
 void name_table_fini(struct name_table *table);
 
-/* The name, borrowed, must outlive the table. Returns 0, -EEXIST with *ret_value (may be NULL) of the one that is
- * there, or -ENOMEM. */
+/* The name, borrowed, must outlive the table. Returns 0, -EEXIST with *ret_value (may be
+ * NULL) of the one that is there, or -ENOMEM. */
 int name_table_add(struct name_table *table, const char *name, unsigned value,
 		   unsigned *ret_value);
 
 /* Returns 0 and sets *ret_value, or -ENOENT. */
-int name_table_find(const struct name_table *table, const char *name, unsigned *ret_value);
+int name_table_find(const struct name_table *table, const char *name,
+		    unsigned *ret_value);
 
 /* FNV-1a, 32 bits (the hash of a path's component as well). */
 static inline uint32_t name_hash(const char *name, size_t length)

@@ -12,8 +12,8 @@
 #include "config/text.h"
 
 enum section {
-	SECTION_NONE,  /* before the first */
-	SECTION_BAD,   /* refused already: what it holds is not looked at */
+	SECTION_NONE, /* before the first */
+	SECTION_BAD,  /* refused already: what it holds is not looked at */
 	SECTION_GUARD,
 	SECTION_ROLE,
 	SECTION_ZONE,
@@ -37,19 +37,19 @@ struct parser {
 	const struct name_lookup *names;
 	struct complaints *complaints;
 	struct policy *policy; /* being built */
-	int error;	       /* the first -errno, sticky: without memory nothing else counts */
-	bool refused;	       /* something was complained of */
+	int error;    /* the first -errno, sticky: without memory nothing else counts */
+	bool refused; /* something was complained of */
 	size_t roles_capacity;
 	size_t zones_capacity;
 	struct name_table role_names, zone_names;
 	struct role_refs includes, allows;
 
-	enum section section;	/* the one that the lines belong to now */
+	enum section section; /* the one that the lines belong to now */
 	unsigned section_line;
-	unsigned guard_line;	/* of the [guard] section; 0: none */
-	unsigned key_lines[8];	/* in this section, by the key's row in its table; 0: none */
-	bool lost_line;		/* of this section, so that it may not lack what it seems to */
-	bool lost_section;	/* so that a role or a zone may not be missing */
+	unsigned guard_line;   /* of the [guard] section; 0: none */
+	unsigned key_lines[8]; /* of this section, by the row of the key; 0: none */
+	bool lost_line;	   /* of this section, so that it may not lack what it seems to */
+	bool lost_section; /* so that a role or a zone may not be missing */
 };
 
 /* One key of a section. */
@@ -89,9 +89,10 @@ int parser_word(struct parser *parser, unsigned line, const char *key, const cha
 char *parser_copy(struct parser *parser, const char *text);
 
 /* Keeps a role that a line names for later. */
-void parser_refer(struct parser *parser, struct role_refs *refs, const struct role_ref *ref);
+void parser_refer(struct parser *parser, struct role_refs *refs,
+		  const struct role_ref *ref);
 
-/* The sections: begin one (the name is checked), and look at what it lacked at its end. */
+/* The sections: begin one (its name is checked), look at what it lacks at its end. */
 void parser_begin_role(struct parser *parser, unsigned line, const char *name);
 void parser_begin_zone(struct parser *parser, unsigned line, const char *name);
 void parser_end_role(struct parser *parser);

@@ -27,33 +27,33 @@ struct role_set {
 
 struct role {
 	char *name;
-	unsigned line;		/* of its section */
-	gid_t *gids;		/* its groups, resolved when the policy was loaded */
+	unsigned line; /* of its section */
+	gid_t *gids;   /* its groups, resolved when the policy was loaded */
 	size_t n_gids;
-	uid_t *uids;		/* its single users */
+	uid_t *uids; /* its single users */
 	size_t n_uids;
-	struct role_set holds;	/* itself and every role it includes, transitively */
+	struct role_set holds; /* itself and every role it includes, transitively */
 };
 
 /* One `allow ROLE = VERB, ...` line. */
 struct grant {
-	unsigned role;		/* index into policy->roles */
+	unsigned role; /* index into policy->roles */
 	unsigned line;
-	verb_set verbs;		/* as written, plus VERB_LIST if any */
+	verb_set verbs; /* as written, plus VERB_LIST if any */
 };
 
 struct zone {
 	char *name;
-	char *path;		/* normalised: "/" or "/a/b", components may be "*" */
-	unsigned line;		/* of its section */
-	struct grant *grants;	/* in the order of their lines */
+	char *path;	      /* normalised: "/" or "/a/b", components may be "*" */
+	unsigned line;	      /* of its section */
+	struct grant *grants; /* in the order of their lines */
 	size_t n_grants;
-	verb_set verbs_of_any;	/* the union of all grants: what somebody may do here */
+	verb_set verbs_of_any; /* the union of all grants: what somebody may do here */
 	verb_set verbs_of_everyone; /* what the role `everyone` may do here */
 	enum zone_modes modes;
 	enum mapped_writes mapped_writes;
 	bool write_once;
-	char *promote_from;	/* NULL, or a normalised path */
+	char *promote_from; /* NULL, or a normalised path */
 	/* Of the settings that are written down, else 0. */
 	unsigned path_line;
 	unsigned modes_line;
@@ -70,11 +70,11 @@ struct id_role {
 struct zone_index; /* finds the zone of a path; private to config/ */
 
 struct policy {
-	unsigned n_refs;	/* atomic */
-	char *file;		/* as it was named to policy_load() */
-	const char *name;	/* its last component: what `rule=` shows */
-	char hash[65];		/* SHA-256 of the bytes that were parsed, hex */
-	struct role *roles;	/* [0] is always `everyone` */
+	unsigned n_refs;    /* atomic */
+	char *file;	    /* as it was named to policy_load() */
+	const char *name;   /* its last component: what `rule=` shows */
+	char hash[65];	    /* SHA-256 of the bytes that were parsed, hex */
+	struct role *roles; /* [0] is always `everyone` */
 	size_t n_roles;
 	struct zone *zones;
 	size_t n_zones;
@@ -83,11 +83,11 @@ struct policy {
 	enum audit_writes audit_writes;
 	enum groups_from groups_from;
 	unsigned audit_writes_line; /* 0: not written down */
-	struct id_role *by_gid;	/* every role's gids, sorted by id; for policy_roles() */
+	struct id_role *by_gid; /* every role's gids, sorted by id; for policy_roles() */
 	size_t n_by_gid;
 	struct id_role *by_uid;
 	size_t n_by_uid;
-	char *text;		/* the bytes that were parsed, and a NUL */
+	char *text; /* the bytes that were parsed, and a NUL */
 	size_t length;
 };
 

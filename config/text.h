@@ -5,21 +5,22 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define TEXT_QUOTED_MAX 1024 /* a line of 198 bytes at four characters a byte, and quotes */
+/* A line of 198 bytes at four characters a byte, and quotes. */
+#define TEXT_QUOTED_MAX 1024
 
 struct quoted {
 	char text[TEXT_QUOTED_MAX];
 };
 
-/* 'word', every byte that is not printable ASCII as \xNN and what is too long cut with "...":
- * nothing in it can steer a terminal. Returns buffer->text. */
+/* 'word', every byte that is not printable ASCII as \xNN and what is too long cut with
+ * "...": nothing in it can steer a terminal. Returns buffer->text. */
 const char *text_quoted(struct quoted *buffer, const char *bytes, size_t length);
 
 /* The same for a NUL-terminated word; lives as long as the enclosing block. */
 #define QUOTED(word) text_quoted(&(struct quoted){ { 0 } }, (word), strlen(word))
 
-/* The bytes without quotes, as \xNN where not printable ASCII ("\\" for "\"). Returns a new
- * string, the caller's to free(), or NULL without memory. */
+/* The bytes without quotes, as \xNN where not printable ASCII ("\\" for "\"). Returns a
+ * new string, the caller's to free(), or NULL without memory. */
 char *text_safe(const char *bytes, size_t length);
 
 /* Blanks are the space and the tab. */
@@ -33,6 +34,6 @@ bool text_is_name(const char *word);
  * neighbours); at most `limit` + 1 is returned. */
 unsigned text_distance(const char *one, const char *other, unsigned limit);
 
-/* Cuts the next item off a list at its comma, in place, without the blanks around it. Returns
- * NULL at the end; an item may be empty. Start with *state = list. */
+/* Cuts the next item off a list at its comma, in place, without the blanks around it.
+ * Returns NULL at the end; an item may be empty. Start with *state = list. */
 char *text_next_item(char **state);

@@ -19,8 +19,8 @@ int zone_index_find(const struct zone_index *index, const char *path);
 /* Whether any zone's path lies properly below. */
 bool zone_index_has_below(const struct zone_index *index, const char *path);
 
-/* A zone properly below the path where one of the roles is granted something, on some path
- * that belongs to that zone and not to one that goes before it; or -1. */
+/* A zone properly below the path where one of the roles is granted something, on some
+ * path that belongs to that zone and not to one that goes before it; or -1. */
 int zone_index_leads_to(const struct zone_index *index, const struct role_set *roles,
 			const char *path);
 

@@ -137,14 +137,15 @@ int audit_record(struct audit *audit, struct record *record)
 	if (record->seqno == 0)
 		record->seqno = next_seqno(audit);
 
-	do {
-		if (audit_state(audit) != AUDIT_STATE_RECORDING)
-			continue;
-		r = audit->type->write(audit->sink, record,
-				       atomic_load(&audit->failure_allowed));
-		return r == 0 ? 0 : after_failure(audit, r);
-	} while (!refuse(audit, &r));
-	return r;
+	for (;;) {
+		if (audit_state(audit) == AUDIT_STATE_RECORDING) {
+			r = audit->type->write(audit->sink, record,
+					       atomic_load(&audit->failure_allowed));
+			return r == 0 ? 0 : after_failure(audit, r);
+		}
+		if (refuse(audit, &r))
+			return r;
+	}
 }
 
 static int write_gap(struct audit *audit, const struct gap *gap, const char *note,

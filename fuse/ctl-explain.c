@@ -97,7 +97,11 @@ static char *share_path(const struct arguments *arguments, const char **ret_faul
 	path = normalise(arguments->path, ret_fault);
 	if (!path || !arguments->mount)
 		return path;
-
+	if (arguments->mount[0] != '/') {
+		*ret_fault = "the mount point must begin with '/'";
+		free(path);
+		return NULL;
+	}
 	mount = normalise(arguments->mount, ret_fault);
 	if (!mount) {
 		free(path);

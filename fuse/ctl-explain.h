@@ -22,7 +22,8 @@ struct answer {
 	struct verdict verdict; /* in the zone of the path */
 	/* A zone that the path leads to and that the user may list, or NULL. */
 	const struct zone *way;
-	/* What the zone of the path denies is allowed all the same, as the way to that zone. */
+	/* What the zone of the path denies is allowed all the same, as the way to that
+	 * zone. */
 	bool allowed_as_way;
 	/* Whose role and line are shown: the verdict, or that of the zone it leads to. */
 	struct verdict rule;

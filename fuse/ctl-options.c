@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/text.h"
+
 #include "fuse/ctl.h"
 
 #define OPTIONS_MAX 32
@@ -12,8 +14,8 @@
 int ctl_getopt(const struct ctl_verb *verb, int argc, char **argv)
 {
 	struct option options[OPTIONS_MAX + 2] = { { "help", no_argument, NULL, 'h' } };
-	char letters[2 * OPTIONS_MAX + 2] = "h";
-	size_t n = 1, n_letters = 1;
+	char letters[2 * OPTIONS_MAX + 3] = ":h"; /* ':' tells a missing argument apart */
+	size_t n = 1, n_letters = 2;
 	int code;
 
 	for (const struct ctl_option *o = verb->options; o->name && n <= OPTIONS_MAX;
@@ -28,13 +30,23 @@ int ctl_getopt(const struct ctl_verb *verb, int argc, char **argv)
 		if (o->argument)
 			letters[n_letters++] = ':';
 	}
+	opterr = 0; /* getopt's own message would show the option as it came */
 	code = getopt_long(argc, argv, letters, options, NULL);
 	if (code == 'h') {
 		ctl_help(verb, stdout);
 		exit(CTL_OK);
 	}
-	if (code == '?')
-		fprintf(stderr, "See 'modelguardctl %s --help'.\n", verb->name);
+	if (code == ':' || code == '?') {
+		const char letter[] = { '-', (char)optopt, '\0' };
+		bool is_letter = optopt > 0 && optopt < CTL_LONG;
+		const char *option = is_letter ? letter : argv[optind - 1];
+
+		ctl_usage(verb,
+			  code == ':' ? "the option %s takes an argument"
+				      : "the option %s is unknown, or takes no argument",
+			  QUOTED(option));
+		return '?';
+	}
 	return code;
 }
 

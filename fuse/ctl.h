@@ -17,7 +17,8 @@ enum ctl_status {
 	CTL_USAGE = 2,	 /* the command line is wrong */
 	CTL_POLICY = 3,	 /* the policy that is needed for the answer is refused */
 	CTL_NO_USER = 4, /* no such user */
-	CTL_FAILED = 5,	 /* a file cannot be read, no memory, the name service does not answer */
+	CTL_FAILED = 5,	 /* a file cannot be read, no memory, the name service does not
+			    answer */
 };
 
 /* An option of a verb. */
@@ -33,17 +34,17 @@ struct ctl_option {
 /* A verb: one row of the table in ctl-main.c, one file. */
 struct ctl_verb {
 	const char *name;
-	const char *arguments; /* for --help: "[FILE]" */
-	const char *summary;   /* one line */
-	const char *details;   /* more for its own --help, lines; or NULL */
+	const char *arguments;		  /* for --help: "[FILE]" */
+	const char *summary;		  /* one line */
+	const char *details;		  /* more for its own --help, lines; or NULL */
 	const struct ctl_option *options; /* ends with a NULL name; --help is added */
 	int (*run)(const struct ctl_verb *verb, int argc, char **argv);
 };
 
 extern const struct ctl_verb ctl_check, ctl_explain;
 
-/* The next option by getopt_long(3), its argument in optarg: its code, -1 after the last, '?' after a
- * complaint. --help is answered with exit(3). */
+/* The next option by getopt_long(3), its argument in optarg: its code, -1 after the last,
+ * '?' after a complaint. --help is answered with exit(3). */
 int ctl_getopt(const struct ctl_verb *verb, int argc, char **argv);
 
 /* Prints what is wrong with the command line and where help is. Returns CTL_USAGE. */

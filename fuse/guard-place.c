@@ -123,6 +123,17 @@ int guard_acl(struct guard *guard, uint64_t place, const struct stat *st, void *
 	return r;
 }
 
+bool guard_made_acl(struct guard *guard, const struct stat *st, const void *acl, size_t size)
+{
+	struct policy_snapshot snapshot;
+	bool made;
+
+	policy_snapshot_get(guard->parts.policies, &snapshot);
+	made = view_made_acl(snapshot.policy, st, acl, size);
+	policy_snapshot_put(&snapshot);
+	return made;
+}
+
 struct guard_view {
 	struct guard *guard;
 	struct question question;

@@ -141,6 +141,9 @@ void guard_show(struct guard *guard, uint64_t place, struct stat *st);
 int guard_acl(struct guard *guard, uint64_t place, const struct stat *st, void **ret,
 	      size_t *ret_size);
 
+/* Whether an ACL to be set is one that guard_acl() shows somewhere: view.h. */
+bool guard_made_acl(struct guard *guard, const struct stat *st, const void *acl, size_t size);
+
 /* A record of the guard's own life: "start", "end", "policy-load". 0 or -EIO. */
 int guard_record_start(struct guard *guard);
 int guard_record_end(struct guard *guard, const char *reason);

@@ -111,7 +111,7 @@ static int open_session(struct daemon *daemon)
 	char *argv[] = { (char *)"modelguard", NULL };
 	struct fuse_args args = FUSE_ARGS_INIT(1, argv);
 	struct filesystem *fs = &daemon->fs;
-	int fd;
+	int fd, r;
 
 	daemon->session = fuse_session_new(&args, &filesystem_operations,
 					   sizeof(filesystem_operations), fs);
@@ -129,7 +129,13 @@ static int open_session(struct daemon *daemon)
 	fs->channel.fd = fd;
 	fs->channel.want_passthrough = true;
 	fs->on_ready = on_ready;
-	return channel_attach(&fs->channel, daemon->session);
+	r = channel_attach(&fs->channel, daemon->session);
+	if (r < 0) {
+		log_error("libfuse does not take the device: %s", strerror(-r));
+		mount_detach(daemon->options.mountpoint);
+		close(fd);
+	}
+	return r;
 }
 
 static int serve(struct daemon *daemon)

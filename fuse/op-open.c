@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening, creating and closing files. */
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -194,11 +193,9 @@ static int create_in_source(fuse_req_t req, const struct use *dir, const char *n
 
 	creds_become(asker.uid, asker.gid);
 	if ((flags & O_TMPFILE) == O_TMPFILE) {
-		char path[64];
-
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", dir->fd);
-		fd = RET_ERRNO(open(path, source_flags | O_TMPFILE | (flags & O_EXCL),
-				    mode & 0777));
+		fd = RET_ERRNO(openat(dir->fd, ".",
+				      source_flags | O_TMPFILE | (flags & O_EXCL),
+				      mode & 0777));
 	} else {
 		fd = RET_ERRNO(openat(dir->fd, name, source_flags | O_CREAT | O_EXCL,
 				      mode & 0777));

@@ -177,18 +177,28 @@ static int set_value(fuse_req_t req, const struct use *use, const char *name,
 		RET_ERRNO(setxattr(path_of(use, &path), name, value, size, flags)));
 }
 
-/* ACLs follow from the roles: setting the one that is shown anyway changes nothing and
- * succeeds (cp -p does that); another one, or removing it, cannot be. */
+/* Copying tools give a copy the ACL that they were shown, and take away a default ACL that
+ * is not there: neither means or changes anything. */
+static bool changes_nothing(fuse_req_t req, const struct use *use, const char *name,
+			    const void *value, size_t size)
+{
+	struct stat st;
+
+	if (strcmp(name, ACL_DEFAULT) == 0)
+		return !value;
+	return strcmp(name, ACL_ACCESS) == 0 && value && fstat(use->fd, &st) == 0 &&
+	       guard_made_acl(fs_of(req)->guard, &st, value, size);
+}
+
+/* ACLs follow from the roles and are not set by hand: who might believe that one holds which
+ * does not is told so. */
 static int change_acl(fuse_req_t req, const struct use *use, const char *name,
 		      const void *value, size_t size)
 {
-	_cleanup_(freep) void *shown = NULL;
 	struct action action;
-	size_t length = 0;
 	int r;
 
-	if (value && get_acl(req, use, name, &shown, &length) == 0 && length == size &&
-	    memcmp(shown, value, size) == 0)
+	if (changes_nothing(req, use, name, value, size))
 		return fs_allow(req, &(struct action){ .operation = OPERATION_GETXATTR,
 						       .on = { .node = use->node } });
 	r = about(use, OPERATION_SET_ACL, name, &action);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/posix_acl_xattr.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "config/decide.h"
 
@@ -167,4 +168,44 @@ int view_acl(const struct policy *policy, const struct zone *zone, const struct 
 	*ret = header;
 	*ret_size = size;
 	return 0;
+}
+
+/* What is compared of an entry: not what follows the object it is on. */
+static unsigned compared_rights(const struct posix_acl_xattr_entry *entry, mode_t mode)
+{
+	unsigned rights = le16toh(entry->e_perm);
+
+	if (le16toh(entry->e_tag) == TAG_USER_OBJ || le16toh(entry->e_tag) == TAG_GROUP_OBJ)
+		return 0;
+	return S_ISDIR(mode) ? rights : rights & ~(unsigned)RIGHT_EXEC;
+}
+
+static bool same_acl(const void *a, const void *b, size_t size, mode_t mode)
+{
+	const struct posix_acl_xattr_entry *x, *y;
+	size_t n = (size - sizeof(struct posix_acl_xattr_header)) / sizeof(*x);
+
+	if (memcmp(a, b, sizeof(struct posix_acl_xattr_header)) != 0)
+		return false;
+	x = (const void *)((const struct posix_acl_xattr_header *)a + 1);
+	y = (const void *)((const struct posix_acl_xattr_header *)b + 1);
+	for (size_t i = 0; i < n; i++)
+		if (x[i].e_tag != y[i].e_tag || x[i].e_id != y[i].e_id ||
+		    compared_rights(&x[i], mode) != compared_rights(&y[i], mode))
+			return false;
+	return true;
+}
+
+bool view_made_acl(const struct policy *policy, const struct stat *st, const void *acl,
+		   size_t size)
+{
+	for (size_t i = 0; i < policy->n_zones; i++) {
+		_cleanup_(freep) void *made = NULL;
+		size_t made_size;
+
+		if (view_acl(policy, &policy->zones[i], st, &made, &made_size) == 0 &&
+		    made_size == size && same_acl(made, acl, size, st->st_mode))
+			return true;
+	}
+	return false;
 }

@@ -3,6 +3,7 @@
  * grants. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -19,3 +20,10 @@ mode_t view_mode(const struct policy *policy, const struct zone *zone, mode_t mo
  * group and user that holds a role here. malloc'ed: the caller frees. 0 or -ENOMEM. */
 int view_acl(const struct policy *policy, const struct zone *zone, const struct stat *st,
 	     void **ret, size_t *ret_size);
+
+/* Whether an ACL that somebody wants to set is one that view_acl() makes for an object of
+ * this kind in some zone: then a tool only copies what it was shown (cp -p, mv across zones),
+ * and means nothing by it. The owner's, the owning group's and a file's execute bits are not
+ * compared: they follow the object. */
+bool view_made_acl(const struct policy *policy, const struct stat *st, const void *acl,
+		   size_t size);

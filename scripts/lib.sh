@@ -108,6 +108,15 @@ audit_status() {
 	auditctl -s | awk -v key="$1" '$1 == key { print $2 }'
 }
 
+# Whether an audit daemon runs. The kernel goes on naming one that was killed, until the next
+# record cannot be sent to it.
+auditd_runs() {
+	local pid
+
+	pid=$(audit_status pid)
+	[ "$pid" != 0 ] && [ "$(basename "$(readlink "/proc/$pid/exe")")" = auditd ]
+}
+
 # The settings of the kernel's audit that a private auditd changes, one a line; and back.
 audit_settings_save() {
 	local file=$1

@@ -97,7 +97,7 @@ class Auditd:
         # Nobody else's: /tmp is anybody's, and two audit daemons exclude each other.
         self._lock = os.open(LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
-        self.is_ours = self.kernel.status()["pid"] == 0
+        self.is_ours = not self._runs()
         if self.is_ours:
             self._shell("audit_settings_save", self.settings)
             self._shell("write_auditd_config", self.directory)
@@ -110,6 +110,14 @@ class Auditd:
             self.stop()
             self._shell("audit_settings_restore", self.settings)
         os.close(self._lock)
+
+    def _runs(self):
+        """The kernel goes on naming a daemon that was killed, until a record cannot be sent."""
+        try:
+            program = os.readlink(f"/proc/{self.kernel.status()['pid']}/exe")
+            return os.path.basename(program) == "auditd"
+        except FileNotFoundError:
+            return False
 
     @staticmethod
     def _configured_log():

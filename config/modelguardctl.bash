@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+# Completion of modelguardctl(8) for bash; installed as
+# /usr/share/bash-completion/completions/modelguardctl.
+
+_modelguardctl()
+{
+	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+	local verbs="check explain help" words="list read create write delete write-own
+		delete-own promote approve admin lookup readdir open-read open-write
+		open-read-write truncate mkdir unlink rmdir rename-from rename-to rename-over
+		move-out chmod chown utimes setxattr"
+	local i position=0
+
+	COMPREPLY=()
+	if [ "$COMP_CWORD" -eq 1 ]; then
+		mapfile -t COMPREPLY < <(compgen -W "$verbs --help --version" -- "$word")
+		return
+	fi
+	case $previous in
+	-p | --policy)
+		mapfile -t COMPREPLY < <(compgen -f -- "$word")
+		return
+		;;
+	--owner)
+		mapfile -t COMPREPLY < <(compgen -u -- "$word")
+		return
+		;;
+	--mount)
+		mapfile -t COMPREPLY < <(compgen -d -- "$word")
+		return
+		;;
+	esac
+	for ((i = 2; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		-p | --policy | --owner | --mount) ((i++)) ;;
+		-*) ;;
+		*) ((position++)) ;;
+		esac
+	done
+	case ${COMP_WORDS[1]},$word,$position in
+	check,-*) words="--json --help" ;;
+	explain,-*) words="--policy --owner --mount --json --help" ;;
+	check,*)
+		mapfile -t COMPREPLY < <(compgen -f -- "$word")
+		return
+		;;
+	explain,*,0)
+		mapfile -t COMPREPLY < <(compgen -u -- "$word")
+		return
+		;;
+	explain,*,1) ;;
+	help,*) words=$verbs ;;
+	*) return ;;
+	esac
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+}
+
+complete -o filenames -F _modelguardctl modelguardctl
