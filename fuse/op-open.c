@@ -180,173 +180,196 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		reply_handle(req, handle, NULL);
 }
 
+/* One CREATE or TMPFILE on its way from the name to the handle. */
+struct creation {
+	fuse_req_t req;
+	struct use dir;
+	const char *name; /* NULL: O_TMPFILE, which has none */
+	mode_t mode;
+	int flags;
+	struct action action;
+	struct fuse_entry_param entry;
+	struct handle *handle; /* not yet in the table */
+};
+
 /* Makes the file in the source, as the caller. O_EXCL tells a creation from an open,
  * whatever the caller asked for: another client of the source may have been quicker.
  * Returns a descriptor or -errno. */
-static int create_in_source(fuse_req_t req, const struct use *dir, const char *name,
-			    int flags, mode_t mode)
+static int create_in_source(const struct creation *new)
 {
-	int source_flags =
-		(flags & (O_ACCMODE | FLAGS_OF_SOURCE)) | O_CLOEXEC | O_NOFOLLOW;
-	struct asker asker = asker_of(req);
+	int flags = (new->flags &(O_ACCMODE | FLAGS_OF_SOURCE)) | O_CLOEXEC | O_NOFOLLOW;
+	struct asker asker = asker_of(new->req);
 	int fd;
 
+	/* For an unnamed file O_EXCL means that it will never get a name (open(2)). */
+	flags |= new->name ? O_CREAT | O_EXCL : O_TMPFILE | (new->flags &O_EXCL);
 	creds_become(asker.uid, asker.gid);
-	if ((flags & O_TMPFILE) == O_TMPFILE) {
-		fd = RET_ERRNO(openat(dir->fd, ".",
-				      source_flags | O_TMPFILE | (flags & O_EXCL),
-				      mode & 0777));
-	} else {
-		fd = RET_ERRNO(openat(dir->fd, name, source_flags | O_CREAT | O_EXCL,
-				      mode & 0777));
-	}
+	fd = RET_ERRNO(openat(new->dir.fd, new->name ? new->name : ".", flags,
+			      new->mode & 0777));
 	creds_restore();
 	return fd;
 }
 
-/* The new file's node, entry and handle. `fd` becomes the handle's. */
-static int adopt_created(fuse_req_t req, const struct node_at *at_name, int *fd,
-			 int flags, struct action *action, struct fuse_entry_param *entry,
-			 struct handle **ret)
+/* Makes the new file known: its node, with one look-up counted, and what is told of it.
+ */
+static int create_node(struct creation *new, int fd, struct node **ret)
 {
-	struct filesystem *fs = fs_of(req);
+	struct filesystem *fs = fs_of(new->req);
 	_cleanup_(closep) int held = -1;
-	struct node_at at = *at_name;
 	struct source_id id;
-	struct handle *handle;
-	struct node *node;
 	int r;
 
-	r = source_identify(&fs->source, *fd, &id, &entry->attr);
+	r = source_identify(&fs->source, fd, &id, &new->entry.attr);
 	if (r < 0)
 		return r;
-	if (id.handle_bytes == 0 && (held = RET_ERRNO(dup(*fd))) < 0)
+	if (id.handle_bytes == 0 && (held = RET_ERRNO(dup(fd))) < 0)
 		return held;
-	at.id = &id;
-	at.mode = entry->attr.st_mode;
-	at.fd = &held;
-	r = node_add(fs->nodes, &at, true, &node);
+	r = node_add(fs->nodes,
+		     &(struct node_at){ .parent = new->dir.node,
+					.name = new->name ? new->name : "(unnamed)",
+					.place = new->action.on.place,
+					.id = &id,
+					.mode = new->entry.attr.st_mode,
+					.fd = &held },
+		     true, ret);
 	if (r < 0)
 		return r;
-	entry->ino = node->id;
-	entry->generation = 1;
-
-	handle = handle_new(fs->handles, node);
-	node_put(fs->nodes, node);
-	if (!handle) {
-		node_forget(fs->nodes, entry->ino, 1);
-		return -ENOMEM;
-	}
-	target_is(&action->on, &entry->attr);
-	handle->authority.created = true;
-	handle->io = (struct io_request){ .access = flags & O_ACCMODE,
-					  .fd = -1,
-					  .created = true,
-					  .creator = asker_of(req).uid };
-	r = set_authority(req, handle, action);
-	if (r == 0) {
-		handle->io.fd = *fd;
-		r = open_io(req, handle, action);
-		*fd = -1; /* the handle's, also if it is dropped now */
-	}
-	if (r < 0) {
-		if (!handle->io.node)
-			closep(&handle->io.fd);
-		handle_drop(fs->handles, handle);
-		node_forget(fs->nodes, entry->ino, 1);
-		return r;
-	}
-	guard_show(fs->guard, at.place, &entry->attr);
-	*ret = handle;
+	new->entry.ino = (*ret)->id;
+	new->entry.generation = 1;
+	target_is(&new->action.on, &new->entry.attr);
+	guard_show(fs->guard, new->action.on.place, &new->entry.attr);
 	return 0;
 }
 
-static int create(fuse_req_t req, const struct use *dir, const char *name, mode_t mode,
-		  int flags, struct fuse_entry_param *entry, struct handle **ret)
+/* The creator's handle. The descriptor becomes its own. */
+static int create_handle(struct creation *new, struct node *node, int *fd)
 {
-	bool is_tmpfile = (flags & O_TMPFILE) == O_TMPFILE;
-	struct action action = {
-		.operation = OPERATION_CREATE,
-		.on = { .dir = dir->node, .name = is_tmpfile ? "" : name },
-		.has = ACTION_HAS_OFLAG | ACTION_HAS_MODE,
-		.oflag = (unsigned)flags,
-		.mode = mode & 0777,
-		.note = is_tmpfile ? "tmpfile" : NULL,
+	struct filesystem *fs = fs_of(new->req);
+	struct handle *handle = handle_new(fs->handles, node);
+	int r;
+
+	if (!handle)
+		return -ENOMEM;
+	handle->authority.created = true;
+	handle->io = (struct io_request){
+		.access = new->flags &O_ACCMODE,
+		.flags = new->flags &FLAGS_OF_SOURCE,
+		.fd = *fd,
+		.created = true,
+		.creator = asker_of(new->req).uid,
 	};
+	r = set_authority(new->req, handle, &new->action);
+	if (r == 0)
+		r = open_io(new->req, handle, &new->action);
+	if (handle->io.node)
+		*fd = -1; /* it was taken over, and is closed with the handle */
+	if (r < 0)
+		handle_drop(fs->handles, handle);
+	else
+		new->handle = handle;
+	return r;
+}
+
+static int adopt_created(struct creation *new, int *fd)
+{
+	struct filesystem *fs = fs_of(new->req);
+	struct node *node;
+	int r;
+
+	r = create_node(new, *fd, &node);
+	if (r < 0)
+		return r;
+	r = create_handle(new, node, fd);
+	node_put(fs->nodes, node);
+	if (r < 0)
+		node_forget(fs->nodes, new->entry.ino, 1);
+	return r;
+}
+
+static int create(struct creation *new)
+{
+	struct action *action = &new->action;
 	_cleanup_(closep) int fd = -1;
 	int r;
 
-	if (is_tmpfile) /* it has no name: the directory is what is written to */
-		action.on = (struct target){ .node = dir->node };
-	r = fs_allow(req, &action);
+	*action = (struct action){
+		.operation = OPERATION_CREATE,
+		.has = ACTION_HAS_OFLAG | ACTION_HAS_MODE,
+		.oflag = (unsigned)new->flags,
+		.mode = new->mode & 0777,
+	};
+	if (new->name) {
+		action->on = (struct target){ .dir = new->dir.node, .name = new->name };
+	} else { /* it has no name: the directory is what is written to */
+		action->on = (struct target){ .node = new->dir.node };
+		action->note = "tmpfile";
+	}
+	r = fs_allow(new->req, action);
 	if (r < 0)
 		return r;
-	fd = create_in_source(req, dir, name, flags, mode);
-	if (fd < 0)
-		return fs_settle(req, &action, fd);
-	r = adopt_created(req,
-			  &(struct node_at){ .parent = dir->node,
-					     .name = is_tmpfile ? "(unnamed)" : name,
-					     .place = action.on.place },
-			  &fd, flags, &action, entry, ret);
-	return r < 0 ? fs_settle(req, &action, r) : 0;
+	fd = create_in_source(new);
+	r = fd < 0 ? fd : adopt_created(new, &fd);
+	return r < 0 ? fs_settle(new->req, action, r) : 0;
 }
 
 /* A name that was not there when the kernel looked, but is now: an open like any other.
  */
-static int open_existing(fuse_req_t req, const struct use *dir, const char *name,
-			 int flags, struct fuse_entry_param *entry, struct handle **ret)
+static int open_existing(struct creation *new)
 {
 	_cleanup_(fs_unuse) struct use file = { 0 };
 	struct action look = { .operation = OPERATION_LOOKUP,
-			       .on = { .dir = dir->node, .name = name } };
+			       .on = { .dir = new->dir.node, .name = new->name } };
 	int r;
 
-	r = fs_allow(req, &look);
+	r = fs_allow(new->req, &look);
 	if (r < 0)
 		return r;
-	if (flags & O_EXCL)
+	if (new->flags & O_EXCL)
 		return -EEXIST;
-	r = fs_entry(req, dir, name, look.on.place, entry);
+	r = fs_entry(new->req, &new->dir, new->name, look.on.place, &new->entry);
 	if (r < 0)
 		return r;
-	r = fs_use(req, entry->ino, &file);
+	r = fs_use(new->req, new->entry.ino, &file);
 	/* Not a regular file: ESTALE has the kernel walk the path again. */
 	if (r == 0 && !S_ISREG(file.node->type))
 		r = -ESTALE;
 	if (r == 0)
-		r = open_node(req, &file, flags, ret);
+		r = open_node(new->req, &file, new->flags, &new->handle);
 	if (r < 0)
-		node_forget(fs_of(req)->nodes, entry->ino, 1);
+		node_forget(fs_of(new->req)->nodes, new->entry.ino, 1);
 	return r;
+}
+
+static bool name_exists(const struct creation *new)
+{
+	struct stat st;
+
+	return new->name &&fstatat(new->dir.fd, new->name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	       struct fuse_file_info *fi)
 {
 	bool is_tmpfile = (fi->flags & O_TMPFILE) == O_TMPFILE;
-	_cleanup_(fs_unuse) struct use dir = { 0 };
-	struct fuse_entry_param entry = { 0 };
-	struct handle *handle = NULL;
-	struct stat st;
+	struct creation new = { .req = req,
+				.name = is_tmpfile ? NULL : name,
+				.mode = mode,
+				.flags = fi->flags };
 	int r;
 
 	r = is_tmpfile ? 0 : fs_check_name(name);
 	if (r == 0)
-		r = fs_use(req, parent, &dir);
-	if (r == 0) {
-		if (!is_tmpfile && fstatat(dir.fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-			r = open_existing(req, &dir, name, fi->flags, &entry, &handle);
-		else
-			r = create(req, &dir, name, mode, fi->flags, &entry, &handle);
-	}
+		r = fs_use(req, parent, &new.dir);
+	if (r == 0)
+		r = name_exists(&new) ? open_existing(&new) : create(&new);
 	/* Lost a race for the name without O_EXCL: the kernel shall look again. */
 	if (r == -EEXIST && !(fi->flags & O_EXCL))
 		r = -ESTALE;
 	if (r < 0)
 		fuse_reply_err(req, -r);
 	else
-		reply_handle(req, handle, &entry);
+		reply_handle(req, new.handle, &new.entry);
+	fs_unuse(&new.dir);
 }
 
 /* close(2) of a duplicate: what the source's filesystem has to say at a close (NFS,
