@@ -44,6 +44,7 @@ const struct field record_fields[] = {
 	MEMBER("size", FIELD_NUMBER, size, RECORD_SIZE),
 	MEMBER("new-fsuid", FIELD_OWNER, new_uid, RECORD_OWNER),
 	MEMBER("new-fsgid", FIELD_OWNER, new_gid, RECORD_OWNER),
+	MEMBER("opener", FIELD_TEXT, opener, 0),
 	MEMBER("xattr", FIELD_TEXT, xattr, 0),
 	MEMBER("io", FIELD_TEXT, io, 0),
 	MEMBER("note", FIELD_TEXT, note, 0),

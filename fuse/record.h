@@ -8,8 +8,8 @@
 #include <sys/types.h>
 #include <time.h>
 
-/* linux/audit.h: MAX_AUDIT_MESSAGE_LENGTH is 8970; libaudit appends its own exe=, hostname=,
- * addr=, terminal= and res= within that. */
+/* linux/audit.h: MAX_AUDIT_MESSAGE_LENGTH is 8970; libaudit appends its own exe=,
+ * hostname=, addr=, terminal= and res= within that. */
 #define RECORD_TEXT_MAX 8192 /* bytes of ours in one message, NUL included */
 
 enum record_kind {
@@ -35,67 +35,70 @@ enum record_field {
 	RECORD_OFLAG = 1 << 1,
 	RECORD_INO = 1 << 2,
 	RECORD_MODE = 1 << 3,
-	RECORD_RANGE = 1 << 4,	/* off and len */
+	RECORD_RANGE = 1 << 4, /* off and len */
 	RECORD_SIZE = 1 << 5,
-	RECORD_OWNER = 1 << 6,	/* new-fsuid, new-fsgid: what chown asked for */
+	RECORD_OWNER = 1 << 6, /* new-fsuid, new-fsgid: what chown asked for */
 	RECORD_COUNT = 1 << 7,
 	RECORD_ERRNO = 1 << 8,
 	RECORD_GEN = 1 << 9,
-	RECORD_SPAN = 1 << 10,	/* since and until */
+	RECORD_SPAN = 1 << 10, /* since and until */
 	RECORD_LOST = 1 << 11,
 };
 
 /* All pointers are borrowed for the length of the call that writes it. */
 struct record {
 	enum record_kind kind;
-	bool success;		 /* res= */
-	unsigned present;	 /* of enum record_field */
-	const char *op;		 /* "open-write", "policy-load", "gap": one of our words */
+	bool success;	  /* res= */
+	unsigned present; /* of enum record_field */
+	const char *op;	  /* "open-write", "policy-load", "gap": one of our words */
 	const struct actor *actor; /* NULL: the guard itself */
-	unsigned perm;		 /* 1 exec, 2 write, 4 read, 8 attr */
-	unsigned oflag;		 /* open(2) flags */
-	const char *path;	 /* full path as users see it */
-	const char *new_path;	 /* name=: rename and link: the other name; symlink: the target */
+	unsigned perm;		   /* 1 exec, 2 write, 4 read, 8 attr */
+	unsigned oflag;		   /* open(2) flags */
+	const char *path;	   /* full path as users see it */
+	const char *new_path;	   /* name=: the other one; symlink: the target */
 	uint64_t ino;
 	uint32_t dev_major, dev_minor; /* with RECORD_INO */
 	unsigned mode;
-	uint64_t off, len;	 /* bytes */
-	uint64_t size;		 /* truncate: the new size */
+	uint64_t off, len; /* bytes */
+	uint64_t size;	   /* truncate: the new size */
 	uid_t new_uid;
 	gid_t new_gid;
-	const char *xattr;	 /* attribute name */
-	const char *io;		 /* "passthrough", "cached", "direct" */
-	const char *opener;	 /* whose open handle it is, if the actor is another: a user name */
-	const char *note;	 /* one of our words: "mapped-unseen", "page-write", "effect-failed", ... */
-	uint64_t count;		 /* gap: how many; repeated denials */
-	const char *role;	 /* grole= */
+	const char *xattr;  /* attribute name */
+	const char *io;	    /* "passthrough", "cached", "direct" */
+	const char *opener; /* user name: whose open handle, if not the actor's */
+	const char *note;   /* one of our words: "page-write", "effect-failed" */
+	uint64_t count;	    /* gap: how many; repeated denials */
+	const char *role;   /* grole= */
 	const char *zone;
-	const char *rule_file;	 /* with rule_line: rule="policy.ini:31" */
+	const char *rule_file; /* with rule_line: rule="policy.ini:31" */
 	unsigned rule_line;
-	uint64_t gen;		 /* policy generation */
-	const char *hash;	 /* policy hash */
+	uint64_t gen;	  /* policy generation */
+	const char *hash; /* policy hash */
 	const char *old_hash;
-	uint64_t seqno;		 /* 0: audit_record() gives the next number */
-	int err;		 /* errno=, positive */
-	const char *reason;	 /* prose; see record_format_audit() */
+	uint64_t seqno;		      /* 0: audit_record() gives the next number */
+	int err;		      /* errno=, positive */
+	const char *reason;	      /* prose; see record_format_audit() */
 	struct timespec since, until; /* gap: CLOCK_REALTIME */
-	uint64_t lost;		 /* gap: accepted records that may be missing from the log */
-	struct timespec time;	 /* JSON only, CLOCK_REALTIME; all zero: now */
+	uint64_t lost;	      /* gap: accepted records that may be missing from the log */
+	struct timespec time; /* JSON only, CLOCK_REALTIME; all zero: now */
 };
 
 /* Formats part `part` (from 0) of a record as auditd text without type and without res=.
- * Values that hold a byte <= 0x20, >= 0x7f, '"', '\'' or '=' are written as upper-case hex
- * without quotes, all other strings in double quotes, so that no value can end a field or
- * begin another. reason= stays readable instead: ' ' becomes '-', quotes become '`' and '='
- * becomes ':', and only other such bytes make it hex. op= has no quotes if it is a plain word.
+ * Values that hold a byte <= 0x20, >= 0x7f, '"', '\'' or '=' are written as upper-case
+ * hex without quotes, all other strings in double quotes, so that no value can end a
+ * field or begin another. reason= stays readable instead: ' ' becomes '-', quotes become
+ * '`' and '=' becomes ':', and only other such bytes make it hex. op= has no quotes if it
+ * is a plain word.
  *
- * What does not fit into RECORD_TEXT_MAX goes to further parts that repeat op=, seqno= and
- * say part=K/N; long values are cut and always hex then. Deterministic: the same record gives
- * the same parts. Allocates nothing. Returns the text's length without NUL, 0 when there is no
- * such part, or -E2BIG if a value is beyond what parts can carry or size is under 1024. */
+ * What does not fit into RECORD_TEXT_MAX goes to further parts that repeat op=, seqno=
+ * and say part=K/N; long values are cut and always hex then. Deterministic: the same
+ * record gives the same parts. Allocates nothing. Returns the text's length without NUL,
+ * 0 when there is no such part, or -E2BIG if a value is beyond what parts can carry or
+ * size is under 1024. */
 int record_format_audit(const struct record *record, unsigned part, char *buffer,
 			size_t size);
 
-/* The same record as one line of ASCII JSON, newline included, malloc'ed; strings that are not
- * valid UTF-8 come as NAME_hex. Same names as in auditd's text. Returns 0 and sets *ret (the caller frees), or -ENOMEM. */
+/* The same record as one line of ASCII JSON, newline included, malloc'ed; strings that
+ * are not valid UTF-8 come as NAME_hex. Same names as in auditd's text. Returns 0 and
+ * sets *ret (the caller frees), or -ENOMEM. */
 int record_format_json(const struct record *record, char **ret);
