@@ -310,7 +310,6 @@ static bool slot_is_fresh(const struct caller_slot *slot, const struct asker *as
 	return age_ns >= 0 && age_ns < CALLER_LIFE_NS;
 }
 
-/* A thread keeps its number and ids across execve(2), which changes its name. */
 static bool still_same_program(const struct caller *caller)
 {
 	char comm[sizeof(caller->comm)] = "";
@@ -327,12 +326,17 @@ static bool still_same_program(const struct caller *caller)
 	return strcmp(comm, caller->comm) == 0;
 }
 
-int caller_get(struct caller_cache *cache, const struct asker *asker,
-	       const struct policy *policy, uint64_t generation, struct caller **ret)
+static struct caller_slot *slot_of(struct caller_cache *cache, const struct asker *asker)
 {
-	struct caller_slot *slot =
-		&cache->slots[((unsigned)asker->pid ^ asker->uid * 31) % CALLER_SLOTS];
-	struct caller *caller = NULL, *replaced;
+	return &cache->slots[((unsigned)asker->pid ^ asker->uid * 31) % CALLER_SLOTS];
+}
+
+/* A reference to a caller that is known and fresh, or NULL. */
+static struct caller *find_fresh(struct caller_cache *cache, const struct asker *asker,
+				 uint64_t generation)
+{
+	struct caller_slot *slot = slot_of(cache, asker);
+	struct caller *caller = NULL;
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
@@ -340,12 +344,19 @@ int caller_get(struct caller_cache *cache, const struct asker *asker,
 	if (slot_is_fresh(slot, asker, generation, &now))
 		caller = caller_ref(slot->caller);
 	pthread_mutex_unlock(&cache->lock);
-	if (caller && still_same_program(caller)) {
-		*ret = caller;
-		return 0;
-	}
-	caller_unref(caller);
+	return caller;
+}
 
+static int read_and_keep(struct caller_cache *cache, const struct asker *asker,
+			 const struct policy *policy, uint64_t generation,
+			 struct caller **ret)
+{
+	struct caller_slot *slot = slot_of(cache, asker);
+	struct caller *caller, *replaced;
+	struct timespec now;
+
+	/* Its life begins before it is read, not after. */
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
 	caller = caller_read(cache, asker, policy, generation);
 	if (!caller)
 		return -ENOMEM;
@@ -356,6 +367,31 @@ int caller_get(struct caller_cache *cache, const struct asker *asker,
 	caller_unref(replaced);
 	*ret = caller;
 	return 0;
+}
+
+int caller_get(struct caller_cache *cache, const struct asker *asker,
+	       const struct policy *policy, uint64_t generation, struct caller **ret)
+{
+	struct caller *caller = find_fresh(cache, asker, generation);
+
+	if (!caller)
+		return read_and_keep(cache, asker, policy, generation, ret);
+	*ret = caller;
+	return 0;
+}
+
+int caller_get_for_record(struct caller_cache *cache, const struct asker *asker,
+			  const struct policy *policy, uint64_t generation,
+			  struct caller **ret)
+{
+	struct caller *caller = find_fresh(cache, asker, generation);
+
+	if (caller && still_same_program(caller)) {
+		*ret = caller;
+		return 0;
+	}
+	caller_unref(caller);
+	return read_and_keep(cache, asker, policy, generation, ret);
 }
 
 void caller_roles(const struct caller *caller, const struct policy *policy,

@@ -44,6 +44,13 @@ struct caller_cache *caller_cache_free(struct caller_cache *cache);
 int caller_get(struct caller_cache *cache, const struct asker *asker,
 	       const struct policy *policy, uint64_t generation, struct caller **ret);
 
+/* The same, before the caller's program goes on record: a thread keeps its number and ids
+ * across execve(2), so a caller that was read before is read again if its name has
+ * changed. */
+int caller_get_for_record(struct caller_cache *cache, const struct asker *asker,
+			  const struct policy *policy, uint64_t generation,
+			  struct caller **ret);
+
 /* The roles of a caller under a later policy. */
 void caller_roles(const struct caller *caller, const struct policy *policy,
 		  uint64_t generation, struct role_set *ret);

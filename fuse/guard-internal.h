@@ -25,10 +25,6 @@ struct question {
 
 int question_init(struct guard *guard, const struct asker *asker,
 		  const struct authority *authority, struct question *ret);
-
-/* Makes sure that question->caller is there. 0 or -ENOMEM. */
-int question_identify(struct guard *guard, const struct asker *asker,
-		      struct question *question);
 void question_fini(struct question *question);
 
 /* The place of a target, and its path in the share: "/a/b". `buffer` holds NODE_PATH_MAX

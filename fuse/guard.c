@@ -70,13 +70,23 @@ struct guard *guard_free(struct guard *guard)
 	return NULL;
 }
 
-int question_identify(struct guard *guard, const struct asker *asker,
-		      struct question *question)
+/* Who is put on record: the caller as it is now. Nobody asks for the pages of a mapping
+ * that the kernel writes back: the opener of the file did it. */
+static int question_identify(struct guard *guard, const struct asker *asker,
+			     const struct action *action, struct question *question)
 {
-	if (question->caller)
-		return 0;
-	return caller_get(guard->callers, asker, question->snapshot.policy,
-			  question->snapshot.generation, &question->caller);
+	struct caller *caller;
+	int r;
+
+	if (action->page_write)
+		caller = caller_ref(action->authority->opener);
+	else if ((r = caller_get_for_record(guard->callers, asker,
+					    question->snapshot.policy,
+					    question->snapshot.generation, &caller)) < 0)
+		return r;
+	caller_unref(question->caller);
+	question->caller = caller;
+	return 0;
 }
 
 int question_init(struct guard *guard, const struct asker *asker,
@@ -92,7 +102,8 @@ int question_init(struct guard *guard, const struct asker *asker,
 		ret->uid = authority->opener->subject.uid;
 		return 0;
 	}
-	r = question_identify(guard, asker, ret);
+	r = caller_get(guard->callers, asker, ret->snapshot.policy,
+		       ret->snapshot.generation, &ret->caller);
 	if (r < 0) {
 		policy_snapshot_put(&ret->snapshot);
 		return r;
@@ -155,18 +166,6 @@ static void decide(const struct question *question, const struct action *action,
 			      time(NULL), ret);
 }
 
-/* Nobody asks for the pages of a mapping that the kernel writes back: the opener did it.
- */
-static int question_identify_actor(struct guard *guard, const struct asker *asker,
-				   const struct action *action, struct question *question)
-{
-	if (action->page_write && !question->caller) {
-		question->caller = caller_ref(action->authority->opener);
-		return 0;
-	}
-	return question_identify(guard, asker, question);
-}
-
 /* Decides both targets, then records once. `refusal` is what is refused although all of
  * it may be granted. */
 struct refusal {
@@ -212,7 +211,7 @@ static int judge(struct guard *guard, const struct asker *asker, struct action *
 		statement.reason = refusal->reason;
 	}
 	if (statement.error || recorded_when_allowed[action->operation]) {
-		r = question_identify_actor(guard, asker, action, &question);
+		r = question_identify(guard, asker, action, &question);
 		if (r == 0)
 			r = guard_record(guard, &statement, &action->seqno);
 	}
@@ -249,7 +248,7 @@ int guard_settle(struct guard *guard, const struct asker *asker,
 		return result;
 	if (question_init(guard, asker, action->authority, &question) < 0)
 		return result;
-	if (question_identify_actor(guard, asker, action, &question) == 0 &&
+	if (question_identify(guard, asker, action, &question) == 0 &&
 	    guard_locate(guard, &question.snapshot, &failed.on, on_buffer, &on_path) ==
 		    0 &&
 	    (!failed.to_operation || guard_locate(guard, &question.snapshot, &failed.to,

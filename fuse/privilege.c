@@ -26,10 +26,28 @@ static const unsigned int kept[] = {
 	CAP_AUDIT_CONTROL,   /* AUDIT_GET: whether they are kept */
 };
 
+/* Names the first that is missing: in a container root may have fewer. */
+static int check_kept(void)
+{
+	capng_get_caps_process();
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+		if (capng_have_capability(CAPNG_PERMITTED, kept[i]) == 0) {
+			log_error("the capability cap_%s is missing: run it as root, and "
+				  "in a "
+				  "container grant it",
+				  capng_capability_to_name(kept[i]));
+			return -EPERM;
+		}
+	}
+	return 0;
+}
+
 int privilege_reduce(void)
 {
-	int r;
+	int r = check_kept();
 
+	if (r < 0)
+		return r;
 	if (setgroups(0, NULL) < 0) {
 		r = -errno;
 		log_error("cannot give up supplementary groups: %s (run it as root)",
