@@ -115,6 +115,7 @@ static int open_session(struct daemon *daemon)
 
 	daemon->session = fuse_session_new(&args, &filesystem_operations,
 					   sizeof(filesystem_operations), fs);
+	fuse_opt_free_args(&args); /* the session took what it needs from its copy */
 	if (!daemon->session) {
 		log_error("libfuse cannot make a session");
 		return -ENOMEM;

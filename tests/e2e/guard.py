@@ -4,6 +4,7 @@
 import glob
 import hashlib
 import os
+import re
 import shutil
 import signal
 import stat
@@ -86,12 +87,17 @@ def sanitizer_environment(directory):
     }
 
 
+def _unescape(field):
+    """mountinfo writes blanks and backslashes as octal."""
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), field)
+
+
 def mounts_below(directory):
     """The mount points at or below a directory, innermost last."""
     found = []
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
         for line in mounts:
-            point = line.split()[4]
+            point = _unescape(line.split()[4])
             if point == directory or point.startswith(directory + "/"):
                 found.append(point)
     return found
@@ -104,8 +110,8 @@ def mount_entry(mountpoint):
         for line in mounts:
             left, _, right = line.partition(" - ")
             fields, rest = left.split(), right.split()
-            if fields[4] == mountpoint:
-                entry = (rest[1], rest[0], set((fields[5] + "," + rest[2]).split(",")))
+            if _unescape(fields[4]) == mountpoint:
+                entry = (_unescape(rest[1]), rest[0], set((fields[5] + "," + rest[2]).split(",")))
     return entry
 
 
@@ -170,6 +176,7 @@ class Guard:
             os.makedirs(path, exist_ok=True)
             os.chmod(path, 0o755)
         os.chmod(self.source_directory, 0o700)
+        open(self.stderr_file, "w", encoding="ascii").close()
         self.write_policy(policy)
         for zone in ZONES:
             os.mkdir(self.source(zone))

@@ -40,7 +40,7 @@ HOSTILE = [
     b"\x1b[2Jclear",
     b"\x01",
     b"%n%s",
-    b"path=/etc/shadow",
+    b"path=etc",
     b"=",
     b"'",
     b'"',
@@ -150,7 +150,6 @@ def test_a_record_says_what_and_how(guard):
     assert opened["ino"] == truncated["ino"] == str(st.st_ino)
     assert opened["perm"] == "4" and truncated["perm"] == "2"
     assert opened["grole"] == "ml-engineer" or opened["grole"] == "data-scientist"
-    assert opened["io"] == "passthrough"
     assert truncated["size"] == "3"
     assert opened["gen"] == truncated["gen"]
     assert opened["rule"] == f"policy.ini:{guard.policy_line('allow data-scientist = read')}" \
@@ -293,12 +292,12 @@ def test_stores_that_are_not_seen_are_said_to_be_possible(guard):
     records = guard.records(since)
     (opened,) = [r for r in records if r["op"] == "open-read-write"]
     writes = [r for r in records if r["op"] == "write"]
-    if opened["io"] == "cached":
-        assert writes
+    if "note" in opened:
+        assert opened["note"] == "mapped-unseen"
+        assert any(r["op"] == "write" and r.get("note") == "changed-unseen"
+                   for r in records), "the unexplained change is not recorded"
     else:
-        assert "mapped" in opened["note"], opened["text"]
-        assert any("mapped" in r.get("note", "") for r in records
-                   if r is not opened), "the unexplained change is not recorded"
+        assert writes, "neither announced nor recorded"
     with open(guard.source("model"), "rb") as file:
         assert file.read(3) == b"abc"
 
@@ -410,7 +409,8 @@ def test_what_cannot_be_recorded_does_not_happen(guard, own_auditd, outage):
     effects += 1
     assert os.path.getsize(guard.source("model")) == effects
     records = guard.records(since, kind=None)
-    writes = [r for r in records if r["op"] == "write" and r["res"] == "success"]
+    # What was sent shortly before may be sent again, with its old number.
+    writes = {r["seqno"] for r in records if r["op"] == "write" and r["res"] == "success"}
     if outage == "disabled":
         # The kernel acknowledges and drops what is sent in the moment before it is noticed.
         assert len(writes) <= effects
@@ -443,7 +443,10 @@ def test_allowed_gaps_are_counted(make_guard, own_auditd, outage):
     # An open and a write each.
     assert [int(gap["count"]) for gap in gaps()] == [50], brief_all(gaps())
     assert guard.call_as("mleng1", _write, path).errno == 0
-    assert len(guard.records(since)) == 2
+    # What was sent shortly before is sent again after the gap, with its old numbers.
+    last = int(gaps()[-1]["seqno"])
+    assert [r["op"] for r in guard.records(since) if int(r["seqno"]) > last] == [
+        "open-write", "write"]
 
 
 def test_a_stopped_auditd_hangs_nobody_for_long(guard, own_auditd):

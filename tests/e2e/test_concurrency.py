@@ -7,6 +7,8 @@ import os
 import random
 import time
 
+import pytest
+
 import world
 from guard import OPEN_POLICY
 
@@ -197,6 +199,55 @@ def test_the_same_files_by_many(make_guard):
     # The mount and the source agree on what is left.
     left = guard.call_as("mleng1", os.listdir, top).value
     assert sorted(left) == sorted(os.listdir(guard.source("common")))
+
+
+def test_opens_of_every_kind_at_once_never_fail(make_guard):
+    """One file, opened by many in every mode at the same time: the io mode of the inode is
+    chosen so that the kernel accepts it whichever answer it sees first."""
+    guard = make_guard(policy=OPEN_POLICY, audit="file")
+    path = guard.put("model")
+
+    def opener(flags):
+        deadline = time.monotonic() + 5
+        errors = []
+        opens = 0
+        while time.monotonic() < deadline:
+            try:
+                os.close(os.open(path, flags))
+                opens += 1
+            except OSError as error:
+                errors.append(error.errno)
+        return opens, errors
+
+    modes = [os.O_RDONLY, os.O_RDONLY, os.O_WRONLY, os.O_WRONLY | os.O_APPEND, os.O_RDWR]
+    calls = [world.start_as("mleng1", opener, flags) for flags in modes]
+    for flags, call in zip(modes, calls):
+        opens, errors = world.finish_call(call).value
+        assert opens > 20
+        assert not errors, f"{len(errors)} of {opens} opens with flags {flags:#o} failed: " \
+            f"{set(map(os.strerror, errors))}"
+
+
+@pytest.mark.parametrize("pair", [(os.O_RDONLY, os.O_WRONLY), (os.O_RDONLY, os.O_RDWR),
+                                  (os.O_WRONLY, os.O_RDWR)], ids=["r-w", "r-rw", "w-rw"])
+def test_opens_of_two_kinds_at_once_never_fail(make_guard, pair):
+    guard = make_guard(policy=OPEN_POLICY, audit="file")
+    path = guard.put("model")
+
+    def opener(flags):
+        deadline = time.monotonic() + 3
+        errors = []
+        while time.monotonic() < deadline:
+            try:
+                os.close(os.open(path, flags))
+            except OSError as error:
+                errors.append(error.errno)
+        return errors
+
+    calls = [world.start_as("mleng1", opener, flags) for flags in pair * 2]
+    found = [errno.errorcode[number] for call in calls
+             for number in world.finish_call(call).value]
+    assert not found, f"{len(found)} opens failed: {set(found)}"
 
 
 def test_renames_of_directories_under_walkers(make_guard):
