@@ -263,13 +263,21 @@ static void read_name(struct caller_cache *cache, struct caller *caller)
 	pthread_mutex_unlock(&cache->lock);
 }
 
-static struct caller *caller_read(struct caller_cache *cache, const struct asker *asker,
-				  const struct policy *policy, uint64_t generation)
+/* Our own want of descriptors or memory says nothing about the caller: the request fails.
+ */
+static bool is_our_failure(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOMEM;
+}
+
+static int caller_read(struct caller_cache *cache, const struct asker *asker,
+		       const struct policy_snapshot *policy, struct caller **ret)
 {
 	struct caller *caller = calloc(1, sizeof(*caller));
+	int r;
 
 	if (!caller)
-		return NULL;
+		return -ENOMEM;
 	caller->n_refs = 1;
 	caller->subject = (struct subject){ .uid = asker->uid, .gid = asker->gid };
 	caller->actor = (struct actor){
@@ -279,7 +287,12 @@ static struct caller *caller_read(struct caller_cache *cache, const struct asker
 		.login_uid = (uid_t)-1,
 	};
 	if (asker->pid > 0) {
-		caller->complete = read_status(caller, asker) == 0;
+		r = read_status(caller, asker);
+		if (is_our_failure(r)) {
+			caller_unref(caller);
+			return r;
+		}
+		caller->complete = r == 0;
 		if (caller->complete)
 			read_program(caller, asker->pid);
 	}
@@ -287,12 +300,13 @@ static struct caller *caller_read(struct caller_cache *cache, const struct asker
 		caller->subject.groups = NULL;
 		caller->subject.n_groups = 0;
 	}
-	if (caller->complete && policy->groups_from == GROUPS_FROM_DATABASE)
+	if (caller->complete && policy->policy->groups_from == GROUPS_FROM_DATABASE)
 		read_database(caller);
 	read_name(cache, caller);
-	caller->generation = generation;
-	policy_roles(policy, &caller->subject, &caller->roles);
-	return caller;
+	caller->generation = policy->generation;
+	policy_roles(policy->policy, &caller->subject, &caller->roles);
+	*ret = caller;
+	return 0;
 }
 
 static bool slot_is_fresh(const struct caller_slot *slot, const struct asker *asker,
@@ -310,9 +324,11 @@ static bool slot_is_fresh(const struct caller_slot *slot, const struct asker *as
 	return age_ns >= 0 && age_ns < CALLER_LIFE_NS;
 }
 
+/* A name is chosen freely (prctl(2)), so the executable is compared as well. A process
+ * that has ended is the one that was read. */
 static bool still_same_program(const struct caller *caller)
 {
-	char comm[sizeof(caller->comm)] = "";
+	char comm[sizeof(caller->comm)] = "", exe[PATH_MAX], path[64];
 	ssize_t n;
 
 	if (!caller->complete)
@@ -321,9 +337,15 @@ static bool still_same_program(const struct caller *caller)
 	if (n == -E2BIG)
 		n = sizeof(comm) - 1;
 	if (n <= 0)
-		return false;
+		return true;
 	comm[n - 1] = '\0';
-	return strcmp(comm, caller->comm) == 0;
+	snprintf(path, sizeof(path), "/proc/%d/exe", caller->actor.pid);
+	n = readlink(path, exe, sizeof(exe) - 1);
+	if (n < 0)
+		return true;
+	exe[n] = '\0';
+	return strcmp(comm, caller->comm) == 0 && caller->exe &&
+	       strcmp(exe, caller->exe) == 0;
 }
 
 static struct caller_slot *slot_of(struct caller_cache *cache, const struct asker *asker)
@@ -348,18 +370,18 @@ static struct caller *find_fresh(struct caller_cache *cache, const struct asker 
 }
 
 static int read_and_keep(struct caller_cache *cache, const struct asker *asker,
-			 const struct policy *policy, uint64_t generation,
-			 struct caller **ret)
+			 const struct policy_snapshot *policy, struct caller **ret)
 {
 	struct caller_slot *slot = slot_of(cache, asker);
 	struct caller *caller, *replaced;
 	struct timespec now;
+	int r;
 
 	/* Its life begins before it is read, not after. */
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	caller = caller_read(cache, asker, policy, generation);
-	if (!caller)
-		return -ENOMEM;
+	r = caller_read(cache, asker, policy, &caller);
+	if (r < 0)
+		return r;
 	pthread_mutex_lock(&cache->lock);
 	replaced = slot->caller;
 	*slot = (struct caller_slot){ *asker, now, caller_ref(caller) };
@@ -370,35 +392,34 @@ static int read_and_keep(struct caller_cache *cache, const struct asker *asker,
 }
 
 int caller_get(struct caller_cache *cache, const struct asker *asker,
-	       const struct policy *policy, uint64_t generation, struct caller **ret)
+	       const struct policy_snapshot *policy, struct caller **ret)
 {
-	struct caller *caller = find_fresh(cache, asker, generation);
+	struct caller *caller = find_fresh(cache, asker, policy->generation);
 
 	if (!caller)
-		return read_and_keep(cache, asker, policy, generation, ret);
+		return read_and_keep(cache, asker, policy, ret);
 	*ret = caller;
 	return 0;
 }
 
 int caller_get_for_record(struct caller_cache *cache, const struct asker *asker,
-			  const struct policy *policy, uint64_t generation,
-			  struct caller **ret)
+			  const struct policy_snapshot *policy, struct caller **ret)
 {
-	struct caller *caller = find_fresh(cache, asker, generation);
+	struct caller *caller = find_fresh(cache, asker, policy->generation);
 
 	if (caller && still_same_program(caller)) {
 		*ret = caller;
 		return 0;
 	}
 	caller_unref(caller);
-	return read_and_keep(cache, asker, policy, generation, ret);
+	return read_and_keep(cache, asker, policy, ret);
 }
 
-void caller_roles(const struct caller *caller, const struct policy *policy,
-		  uint64_t generation, struct role_set *ret)
+void caller_roles(const struct caller *caller, const struct policy_snapshot *policy,
+		  struct role_set *ret)
 {
-	if (caller->generation == generation)
+	if (caller->generation == policy->generation)
 		*ret = caller->roles;
 	else
-		policy_roles(policy, &caller->subject, ret);
+		policy_roles(policy->policy, &caller->subject, ret);
 }

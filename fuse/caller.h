@@ -8,6 +8,7 @@
 #include "config/decide.h"
 #include "config/policy.h"
 
+#include "fuse/policy-store.h"
 #include "fuse/record.h"
 
 /* What the kernel says of a request's origin. pid is a thread's; 0 if it cannot be seen.
@@ -40,20 +41,20 @@ struct caller_cache *caller_cache_free(struct caller_cache *cache);
 /* The caller of a request under a policy. A caller that was read at most one second ago
  * under the same (thread, uid, gid) is reused (DESIGN: identity). Whoever cannot be
  * identified gets the least: uid and gid of the request, no supplementary group. 0 with a
- * reference in *ret, or -ENOMEM. */
+ * reference in *ret, or -ENOMEM,
+ * -EMFILE, -ENFILE: our own want, which says nothing about the caller. */
 int caller_get(struct caller_cache *cache, const struct asker *asker,
-	       const struct policy *policy, uint64_t generation, struct caller **ret);
+	       const struct policy_snapshot *policy, struct caller **ret);
 
 /* The same, before the caller's program goes on record: a thread keeps its number and ids
  * across execve(2), so a caller that was read before is read again if its name has
  * changed. */
 int caller_get_for_record(struct caller_cache *cache, const struct asker *asker,
-			  const struct policy *policy, uint64_t generation,
-			  struct caller **ret);
+			  const struct policy_snapshot *policy, struct caller **ret);
 
 /* The roles of a caller under a later policy. */
-void caller_roles(const struct caller *caller, const struct policy *policy,
-		  uint64_t generation, struct role_set *ret);
+void caller_roles(const struct caller *caller, const struct policy_snapshot *policy,
+		  struct role_set *ret);
 
 struct caller *caller_ref(struct caller *caller);
 struct caller *caller_unref(struct caller *caller);

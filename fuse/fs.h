@@ -39,6 +39,9 @@ static inline struct asker asker_of(fuse_req_t req)
 /* The gate, asked for a request. As guard_allow(), guard_settle() and guard_refuse(). */
 int fs_allow(fuse_req_t req, struct action *action);
 int fs_settle(fuse_req_t req, const struct action *action, int result);
+/* For an effect on action->len bytes: `result` is how many it was, or -errno. 0 or
+ * -errno. */
+int fs_settle_length(fuse_req_t req, const struct action *action, ssize_t result);
 int fs_refuse(fuse_req_t req, struct action *action, int error, const char *reason);
 
 /* A node that a request named, with its O_PATH descriptor. */
@@ -63,6 +66,11 @@ int fs_entry(fuse_req_t req, const struct use *dir, const char *name, uint64_t p
 
 /* Replies with an entry; if nobody waits for it any more, the look-up is not counted. */
 void fs_reply_entry(fuse_req_t req, const struct fuse_entry_param *entry);
+
+/* Changes attributes as SETATTR asks for it (FUSE_SET_ATTR_*): each kind decided,
+ * recorded and done. `handle` is the open file it came through, or NULL. 0 or -errno. */
+int fs_change_attributes(fuse_req_t req, const struct use *use, const struct stat *want,
+			 int to_set, struct handle *handle);
 
 /* The attributes of a node as they are shown. 0 or -errno. */
 int fs_stat(fuse_req_t req, const struct use *use, struct stat *ret);

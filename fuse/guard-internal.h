@@ -6,6 +6,7 @@
 
 #include "fuse/audit.h"
 #include "fuse/guard.h"
+#include "fuse/place.h"
 #include "fuse/policy-store.h"
 #include "fuse/record.h"
 
@@ -27,23 +28,24 @@ int question_init(struct guard *guard, const struct asker *asker,
 		  const struct authority *authority, struct question *ret);
 void question_fini(struct question *question);
 
-/* The place of a target, and its path in the share: "/a/b". `buffer` holds NODE_PATH_MAX
- * bytes. 0 or -ENAMETOOLONG. */
+/* The place of a target of an action, and its path in the share: "/a/b". `buffer` holds
+ * NODE_PATH_MAX bytes. 0 or -ENAMETOOLONG. */
 int guard_locate(struct guard *guard, const struct policy_snapshot *snapshot,
-		 struct target *target, char *buffer, char **ret_path);
+		 const struct action *action, struct target *target, char *buffer,
+		 char **ret_path);
+
+/* For node_table_set_placer(). */
+uint64_t guard_place_of(void *guard, const char *path);
 
 uint64_t guard_node_place(struct guard *guard, const struct policy_snapshot *snapshot,
 			  struct node *node);
 uint64_t guard_name_place(struct guard *guard, const struct policy_snapshot *snapshot,
 			  struct node *dir, const char *name);
 
-/* A place is a generation, a zone and whether other zones lie below, in 64 bits. */
-#define PLACE_ZONES_BELOW ((uint64_t)1 << 31)
-
 static inline const struct zone *place_zone(const struct policy_snapshot *snapshot,
 					    uint64_t place)
 {
-	uint64_t index = place & (PLACE_ZONES_BELOW - 1);
+	uint64_t index = place_zone_number(place);
 
 	return index ? &snapshot->policy->zones[index - 1] : NULL;
 }

@@ -10,18 +10,16 @@
 static uint64_t place_of_path(const struct policy_snapshot *snapshot, const char *path)
 {
 	const struct zone *zone = policy_zone(snapshot->policy, path);
-	uint64_t place = snapshot->generation << 32;
 
-	if (policy_zones_below(snapshot->policy, path))
-		place |= PLACE_ZONES_BELOW;
-	if (zone)
-		place |= (uint64_t)(zone - snapshot->policy->zones) + 1;
-	return place;
+	return place_make(snapshot->generation,
+			  policy_zones_below(snapshot->policy, path),
+			  zone ? (uint64_t)(zone - snapshot->policy->zones) + 1 : 0);
 }
 
 static bool place_is_current(const struct policy_snapshot *snapshot, uint64_t place)
 {
-	return place >> 32 == (snapshot->generation & UINT32_MAX);
+	return place != 0 &&
+	       place_same_generation(place, place_make(snapshot->generation, false, 0));
 }
 
 uint64_t guard_node_place(struct guard *guard, const struct policy_snapshot *snapshot,
@@ -58,19 +56,57 @@ uint64_t guard_name_place(struct guard *guard, const struct policy_snapshot *sna
 	return path ? place_of_path(snapshot, path) : 0;
 }
 
-int guard_locate(struct guard *guard, const struct policy_snapshot *snapshot,
-		 struct target *target, char *buffer, char **ret_path)
+uint64_t guard_place_of(void *data, const char *path)
 {
-	struct node *node = target->node ? target->node : target->dir;
+	struct guard *guard = data;
+	struct policy_snapshot snapshot;
+	uint64_t place;
 
-	*ret_path = node_path(guard->parts.nodes, node,
-			      target->node ? NULL : target->name, buffer);
+	policy_snapshot_get(guard->parts.policies, &snapshot);
+	place = place_of_path(&snapshot, path);
+	policy_snapshot_put(&snapshot);
+	return place;
+}
+
+/* What is done through an open handle is done under the name by which it was opened,
+ * whatever other names people have given the file since; a rename of the file itself
+ * shows. */
+static char *path_of_target(struct guard *guard, const struct action *action,
+			    const struct target *target, char *buffer)
+{
+	const struct authority *authority = action->authority;
+
+	if (!target->node)
+		return node_path(guard->parts.nodes, target->dir, target->name, buffer);
+	if (authority && authority->name &&
+	    authority->n_moves == atomic_load(&target->node->n_moves))
+		return node_path(guard->parts.nodes, authority->parent, authority->name,
+				 buffer);
+	return node_path(guard->parts.nodes, target->node, NULL, buffer);
+}
+
+int guard_locate(struct guard *guard, const struct policy_snapshot *snapshot,
+		 const struct action *action, struct target *target, char *buffer,
+		 char **ret_path)
+{
+	*ret_path = path_of_target(guard, action, target, buffer);
 	if (!*ret_path)
 		return -ENAMETOOLONG;
 	target->place = target->node ? guard_node_place(guard, snapshot, target->node)
 				     : guard_name_place(guard, snapshot, target->dir,
 							target->name);
 	return target->place ? 0 : -ENAMETOOLONG;
+}
+
+void guard_zone_name(struct guard *guard, uint64_t place, char name[PLACE_NAME_MAX])
+{
+	struct policy_snapshot snapshot;
+	const struct zone *zone;
+
+	policy_snapshot_get(guard->parts.policies, &snapshot);
+	zone = place_is_current(&snapshot, place) ? place_zone(&snapshot, place) : NULL;
+	snprintf(name, PLACE_NAME_MAX, "%s", zone ? zone->name : "");
+	policy_snapshot_put(&snapshot);
 }
 
 uint64_t guard_place(struct guard *guard, struct node *node)
@@ -123,7 +159,8 @@ int guard_acl(struct guard *guard, uint64_t place, const struct stat *st, void *
 	return r;
 }
 
-bool guard_made_acl(struct guard *guard, const struct stat *st, const void *acl, size_t size)
+bool guard_made_acl(struct guard *guard, const struct stat *st, const void *acl,
+		    size_t size)
 {
 	struct policy_snapshot snapshot;
 	bool made;

@@ -179,7 +179,14 @@ int guard_reload(struct guard *guard)
 	candidate = (struct policy_snapshot){ policy, old.generation + 1 };
 	r = record_policy(guard, &candidate, old.policy->hash, NULL);
 	if (r == 0) {
-		generation = policy_store_replace(guard->parts.policies, policy);
+		/* Stricter from before the new policy is in force, laxer from after. */
+		if (policy->audit_failure == AUDIT_FAILURE_DENY)
+			audit_set_failure_allowed(guard->parts.audit, false);
+		generation =
+			policy_store_replace(guard->parts.policies, policy_ref(policy));
+		audit_set_failure_allowed(guard->parts.audit,
+					  policy->audit_failure == AUDIT_FAILURE_ALLOW);
+		policy_unref(policy);
 		log_info("policy generation %llu is in force",
 			 (unsigned long long)generation);
 	} else {

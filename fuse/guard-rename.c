@@ -6,7 +6,7 @@
 
 static bool crosses_zones(const struct target *a, const struct target *b)
 {
-	return ((a->place ^ b->place) & ~PLACE_ZONES_BELOW) != 0;
+	return !place_same_zone(a->place, b->place);
 }
 
 /* Why mv(1) or ln(1) must copy instead, or NULL. A rename or link may never widen what
@@ -14,12 +14,14 @@ static bool crosses_zones(const struct target *a, const struct target *b)
 static const char *reason_to_copy(const struct action *action,
 				  const struct rename_facts *facts)
 {
-	if (S_ISDIR(facts->on_type) &&
-	    ((action->on.place | action->to.place) & PLACE_ZONES_BELOW))
+	bool moves_dir =
+		S_ISDIR(facts->on_type) || (facts->exchange && S_ISDIR(facts->to_type));
+
+	if (moves_dir && ((action->on.place | action->to.place) & PLACE_ZONES_BELOW))
 		return "the directory holds another zone";
 	if (!crosses_zones(&action->on, &action->to))
 		return NULL;
-	if (S_ISDIR(facts->on_type) || (facts->exchange && S_ISDIR(facts->to_type)))
+	if (moves_dir)
 		return "a directory would change its zone";
 	if (facts->exchange)
 		return "an exchange across zones";

@@ -58,6 +58,7 @@ int guard_new(const struct guard_parts *parts, struct guard **ret)
 		free(guard);
 		return r;
 	}
+	node_table_set_placer(parts->nodes, guard_place_of, guard);
 	*ret = guard;
 	return 0;
 }
@@ -80,9 +81,8 @@ static int question_identify(struct guard *guard, const struct asker *asker,
 
 	if (action->page_write)
 		caller = caller_ref(action->authority->opener);
-	else if ((r = caller_get_for_record(guard->callers, asker,
-					    question->snapshot.policy,
-					    question->snapshot.generation, &caller)) < 0)
+	else if ((r = caller_get_for_record(guard->callers, asker, &question->snapshot,
+					    &caller)) < 0)
 		return r;
 	caller_unref(question->caller);
 	question->caller = caller;
@@ -97,13 +97,11 @@ int question_init(struct guard *guard, const struct asker *asker,
 	*ret = (struct question){ 0 };
 	policy_snapshot_get(guard->parts.policies, &ret->snapshot);
 	if (authority) {
-		caller_roles(authority->opener, ret->snapshot.policy,
-			     ret->snapshot.generation, &ret->roles);
+		caller_roles(authority->opener, &ret->snapshot, &ret->roles);
 		ret->uid = authority->opener->subject.uid;
 		return 0;
 	}
-	r = caller_get(guard->callers, asker, ret->snapshot.policy,
-		       ret->snapshot.generation, &ret->caller);
+	r = caller_get(guard->callers, asker, &ret->snapshot, &ret->caller);
 	if (r < 0) {
 		policy_snapshot_put(&ret->snapshot);
 		return r;
@@ -139,11 +137,14 @@ static bool is_always_seen(enum operation operation, const struct target *target
 	       target->node->id == NODE_ROOT;
 }
 
-/* A handle that made its file may go on writing to it where it made it (DESIGN, 4). */
-static bool is_creators(const struct action *action)
+/* Who made a file may go on writing to it and dating it while it is open, in the zone
+ * where it was made (DESIGN, 4): by the zone's name, which outlives a reload. */
+static bool is_creators(const struct action *action, const struct zone *zone)
 {
-	return action->by_creator || (action->authority && action->authority->created &&
-				      action->authority->place == action->on.place);
+	const char *made_in =
+		action->authority ? action->authority->made_in : action->made_in;
+
+	return zone && made_in && strcmp(made_in, zone->name) == 0;
 }
 
 static void decide(const struct question *question, const struct action *action,
@@ -161,7 +162,7 @@ static void decide(const struct question *question, const struct action *action,
 	    (walks_through[operation] && (target->place & PLACE_ZONES_BELOW) &&
 	     policy_leads_to_listed(policy, &question->roles, path)))
 		ret->decision = DECISION_ALLOWED;
-	else if (is_creators(action))
+	else if (is_creators(action, zone))
 		policy_decide(policy, &question->roles, zone, OPERATION_CREATE, owns,
 			      time(NULL), ret);
 }
@@ -189,10 +190,11 @@ static int judge(struct guard *guard, const struct asker *asker, struct action *
 	r = question_init(guard, asker, action->authority, &question);
 	if (r < 0)
 		return r;
-	r = guard_locate(guard, &question.snapshot, &action->on, on_buffer, &on_path);
+	r = guard_locate(guard, &question.snapshot, action, &action->on, on_buffer,
+			 &on_path);
 	if (r == 0 && action->to_operation)
-		r = guard_locate(guard, &question.snapshot, &action->to, to_buffer,
-				 &to_path);
+		r = guard_locate(guard, &question.snapshot, action, &action->to,
+				 to_buffer, &to_path);
 	if (r < 0)
 		goto finish;
 
@@ -235,38 +237,55 @@ int guard_refuse(struct guard *guard, const struct asker *asker, struct action *
 	return r < 0 ? r : -error;
 }
 
-int guard_settle(struct guard *guard, const struct asker *asker,
-		 const struct action *action, int result)
+/* The second record of an effect: it has the number of the first. */
+static void record_outcome(struct guard *guard, const struct asker *asker,
+			   struct action *action, struct statement *statement)
 {
 	char on_buffer[NODE_PATH_MAX], to_buffer[NODE_PATH_MAX];
 	char *on_path, *to_path = NULL;
-	struct action failed = *action;
 	struct verdict verdict = { 0 };
 	struct question question;
 
-	if (result >= 0 || action->seqno == 0)
-		return result;
 	if (question_init(guard, asker, action->authority, &question) < 0)
-		return result;
+		return;
 	if (question_identify(guard, asker, action, &question) == 0 &&
-	    guard_locate(guard, &question.snapshot, &failed.on, on_buffer, &on_path) ==
-		    0 &&
-	    (!failed.to_operation || guard_locate(guard, &question.snapshot, &failed.to,
-						  to_buffer, &to_path) == 0)) {
-		verdict.zone = place_zone(&question.snapshot, failed.on.place);
-		guard_record(guard,
-			     &(struct statement){
-				     .question = &question,
-				     .action = &failed,
-				     .on_path = on_path,
-				     .to_path = to_path,
-				     .verdict = &verdict,
-				     .error = -result,
-				     .reason = "allowed, but it failed",
-				     .note = "effect-failed",
-			     },
-			     &failed.seqno);
+	    guard_locate(guard, &question.snapshot, action, &action->on, on_buffer,
+			 &on_path) == 0 &&
+	    (!action->to_operation ||
+	     guard_locate(guard, &question.snapshot, action, &action->to, to_buffer,
+			  &to_path) == 0)) {
+		decide(&question, action, action->operation, &action->on, on_path,
+		       &verdict);
+		statement->question = &question;
+		statement->action = action;
+		statement->verdict = &verdict;
+		statement->on_path = on_path;
+		statement->to_path = to_path;
+		guard_record(guard, statement, &action->seqno);
 	}
 	question_fini(&question);
+}
+
+int guard_settle(struct guard *guard, const struct asker *asker,
+		 const struct action *action, int result)
+{
+	struct action failed = *action;
+
+	if (result < 0 && action->seqno != 0)
+		record_outcome(guard, asker, &failed,
+			       &(struct statement){ .error = -result,
+						    .reason = "allowed, but it failed",
+						    .note = "effect-failed" });
 	return result;
+}
+
+void guard_settle_short(struct guard *guard, const struct asker *asker,
+			const struct action *action, uint64_t length)
+{
+	struct action done = *action;
+
+	done.len = length;
+	if (action->seqno != 0)
+		record_outcome(guard, asker, &done,
+			       &(struct statement){ .note = "short" });
 }

@@ -12,6 +12,7 @@
 
 #include "fuse/caller.h"
 #include "fuse/node.h"
+#include "fuse/place.h"
 
 struct audit;
 struct guard;
@@ -51,10 +52,13 @@ static inline void target_is(struct target *target, const struct stat *st)
 /* By whose right an open handle is used: its opener's, decided again under each policy.
  */
 struct authority {
-	struct caller *opener; /* a reference */
-	uid_t owner;	       /* of the inode, when it was opened */
-	bool created;	       /* the handle made the file: writable while it is open */
-	uint64_t place;	       /* where it was opened */
+	struct caller *opener;	      /* a reference */
+	uid_t owner;		      /* of the inode, when it was opened */
+	char made_in[PLACE_NAME_MAX]; /* the zone in which the handle made the file, which
+					     it may write to while it is open; else "" */
+	struct node *parent;	      /* a reference: where the file was opened, */
+	char *name;	  /* and by which name: ours. Other people may give it others */
+	uint32_t n_moves; /* of the node then: a rename shows its new name instead */
 };
 
 enum action_detail {
@@ -72,7 +76,8 @@ struct action {
 	enum operation to_operation; /* OPERATION_NONE: there is no second target */
 	struct target to;
 	const struct authority *authority; /* NULL: the caller's own */
-	bool by_creator; /* the caller holds open the handle that made the object */
+	const char *made_in; /* the caller holds open the handle that made the object, in
+				the zone of this name; else NULL */
 	bool page_write; /* the kernel writes back a mapping: nobody asks, the opener did
 			    it */
 	/* What the record says of it. */
@@ -102,6 +107,11 @@ int guard_refuse(struct guard *guard, const struct asker *asker, struct action *
 int guard_settle(struct guard *guard, const struct asker *asker,
 		 const struct action *action, int result);
 
+/* An allowed effect fell short: the record is followed by another with the same number
+ * that tells how many bytes it really was. */
+void guard_settle_short(struct guard *guard, const struct asker *asker,
+			const struct action *action, uint64_t length);
+
 /* Like guard_allow(), for a rename and a link: finds out which operations it takes by the
  * zones of both names. -EXDEV, recorded, where mv(1) and ln(1) must copy instead: a link
  * across zones, a directory that is or holds part of another zone, a file with further
@@ -117,6 +127,9 @@ int guard_link(struct guard *guard, const struct asker *asker, struct action *ac
 
 /* A reference to the caller of a request, for the authority of a handle. 0 or -ENOMEM. */
 int guard_caller(struct guard *guard, const struct asker *asker, struct caller **ret);
+
+/* The name of the zone of a place, for struct authority; "" if there is none. */
+void guard_zone_name(struct guard *guard, uint64_t place, char name[PLACE_NAME_MAX]);
 
 /* Whether shared mappings may be stored to unseen where a node is (mapped-writes). */
 bool guard_mapped_writes(struct guard *guard, struct node *node);
@@ -142,7 +155,8 @@ int guard_acl(struct guard *guard, uint64_t place, const struct stat *st, void *
 	      size_t *ret_size);
 
 /* Whether an ACL to be set is one that guard_acl() shows somewhere: view.h. */
-bool guard_made_acl(struct guard *guard, const struct stat *st, const void *acl, size_t size);
+bool guard_made_acl(struct guard *guard, const struct stat *st, const void *acl,
+		    size_t size);
 
 /* A record of the guard's own life: "start", "end", "policy-load". 0 or -EIO. */
 int guard_record_start(struct guard *guard);

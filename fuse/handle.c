@@ -1,15 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Open files and directories. */
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "fuse/handle.h"
 #include "fuse/log.h"
 #include "fuse/util.h"
 
+/* How many handles a user holds open. */
+struct user {
+	struct hash_link link;
+	uid_t uid;
+	unsigned n_handles;
+};
+
 struct handle_table {
 	pthread_mutex_t lock; /* nothing is taken below it */
 	struct hash_table by_id;
+	struct hash_table users; /* those who hold a handle, by uid */
+	unsigned n_per_user;	 /* constant */
 	uint64_t last_id;
 	struct node_table *nodes;
 	struct io_table *ios;
@@ -18,9 +29,30 @@ struct handle_table {
 #define HANDLE_OF(hash_link) \
 	((struct handle *)((char *)(hash_link)-offsetof(struct handle, link)))
 
+#define USER_OF(hash_link) \
+	((struct user *)((char *)(hash_link)-offsetof(struct user, link)))
+
+/* An open file takes two descriptors; a user may have a quarter of all. */
+#define DESCRIPTORS_PER_HANDLE 2
+#define USERS_SHARE	       4
+
+static unsigned handles_per_user(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+		return UINT_MAX;
+	return (unsigned)(limit.rlim_cur / DESCRIPTORS_PER_HANDLE / USERS_SHARE);
+}
+
 static uint64_t key_by_id(const struct hash_link *link)
 {
 	return HANDLE_OF(link)->id;
+}
+
+static uint64_t key_by_uid(const struct hash_link *link)
+{
+	return USER_OF(link)->uid;
 }
 
 int handle_table_new(struct node_table *nodes, struct io_table *ios,
@@ -34,13 +66,62 @@ int handle_table_new(struct node_table *nodes, struct io_table *ios,
 	pthread_mutex_init(&table->lock, NULL);
 	table->nodes = nodes;
 	table->ios = ios;
+	table->n_per_user = handles_per_user();
 	r = hash_init(&table->by_id, key_by_id);
+	if (r == 0)
+		r = hash_init(&table->users, key_by_uid);
 	if (r < 0) {
 		handle_table_free(table);
 		return r;
 	}
 	*ret = table;
 	return 0;
+}
+
+/* Under no lock. Adds one to a user's handles, or takes one away. 0, -ENFILE or -ENOMEM.
+ */
+static int count_user(struct handle_table *table, uid_t uid, int change)
+{
+	struct user *user = NULL;
+	struct hash_link *link;
+	int r = 0;
+
+	pthread_mutex_lock(&table->lock);
+	for (link = hash_chain(&table->users, uid); link && !user; link = link->next)
+		if (USER_OF(link)->uid == uid)
+			user = USER_OF(link);
+	if (!user && change > 0 && (user = calloc(1, sizeof(*user)))) {
+		user->uid = uid;
+		hash_add(&table->users, &user->link);
+	}
+	if (!user)
+		r = -ENOMEM;
+	else if (change > 0 && user->n_handles >= table->n_per_user)
+		r = -ENFILE;
+	else
+		user->n_handles += (unsigned)change;
+	if (user && user->n_handles == 0) {
+		hash_remove(&table->users, &user->link);
+		free(user);
+	}
+	pthread_mutex_unlock(&table->lock);
+	return r;
+}
+
+int handle_set_opener(struct handle_table *table, struct handle *handle,
+		      struct guard *guard, const struct asker *asker)
+{
+	struct caller *opener;
+	int r = guard_caller(guard, asker, &opener);
+
+	if (r < 0)
+		return r;
+	r = count_user(table, opener->subject.uid, 1);
+	if (r < 0)
+		caller_unref(opener);
+	else
+		handle->authority.opener = opener;
+	return r;
 }
 
 static void handle_free(struct handle_table *table, struct handle *handle)
@@ -50,7 +131,11 @@ static void handle_free(struct handle_table *table, struct handle *handle)
 	if (handle->dir)
 		closedir(handle->dir);
 	node_fd_put(table->nodes, handle->node, handle->node_fd);
+	if (handle->authority.opener)
+		count_user(table, handle->authority.opener->subject.uid, -1);
 	caller_unref(handle->authority.opener);
+	node_put(table->nodes, handle->authority.parent);
+	free(handle->authority.name);
 	node_put(table->nodes, handle->node);
 	pthread_mutex_destroy(&handle->dir_lock);
 	free(handle);
@@ -74,6 +159,7 @@ struct handle_table *handle_table_free(struct handle_table *table)
 		}
 	}
 	hash_fini(&table->by_id);
+	hash_fini(&table->users);
 	pthread_mutex_destroy(&table->lock);
 	free(table);
 	return NULL;
@@ -147,4 +233,40 @@ void handle_drop(struct handle_table *table, struct handle *handle)
 {
 	if (handle)
 		handle_free(table, handle);
+}
+
+/* Under table->lock. The nodes of the cached writers, from malloc. */
+static uint64_t *list_cached_writers(struct handle_table *table, size_t *ret_n)
+{
+	uint64_t *ids = calloc(table->by_id.n_items + 1, sizeof(*ids));
+	size_t n = 0;
+
+	for (size_t i = 0; ids && i < table->by_id.n_buckets; i++) {
+		struct hash_link *link = table->by_id.buckets[i];
+
+		for (; link; link = link->next) {
+			const struct handle *handle = HANDLE_OF(link);
+
+			if (handle->io.node && handle->io.mode == IO_CACHED &&
+			    handle->io.access != O_RDONLY)
+				ids[n++] = handle->node->id;
+		}
+	}
+	*ret_n = n;
+	return ids;
+}
+
+void handle_each_cached_writer(struct handle_table *table,
+			       void (*function)(uint64_t node_id, void *data), void *data)
+{
+	_cleanup_(freep) uint64_t *ids = NULL;
+	size_t n = 0;
+
+	pthread_mutex_lock(&table->lock);
+	ids = list_cached_writers(table, &n);
+	pthread_mutex_unlock(&table->lock);
+	if (!ids)
+		log_error("no memory to write mapped files back");
+	for (size_t i = 0; ids && i < n; i++)
+		function(ids[i], data);
 }

@@ -45,8 +45,20 @@ void handle_add(struct handle_table *table, struct handle *handle);
 struct handle *handle_get(struct handle_table *table, uint64_t id);
 void handle_put(struct handle_table *table, struct handle *handle);
 
+/* Sets by whose right the handle is used, and counts it as theirs. 0, -ENFILE when this
+ * user holds too many (one user's opens must not take the descriptors of all:
+ * CVE-2020-10717), or -ENOMEM. */
+int handle_set_opener(struct handle_table *table, struct handle *handle,
+		      struct guard *guard, const struct asker *asker);
+
 /* Takes it out of the table; it is freed with its last reference. */
 void handle_close(struct handle_table *table, struct handle *handle);
 
 /* A handle that never came into the table. */
 void handle_drop(struct handle_table *table, struct handle *handle);
+
+/* Calls `function` with the node of each file that is open for writing in the kernel's
+ * cache, no lock held. Handles may come and go meanwhile. */
+void handle_each_cached_writer(struct handle_table *table,
+			       void (*function)(uint64_t node_id, void *data),
+			       void *data);

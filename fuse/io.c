@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How the kernel serves an open file. */
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -157,7 +158,9 @@ static int io_choose(struct io_table *table, struct node_io *io,
 {
 	enum io_mode mode = modes[request->access][io_state(io)];
 
-	if (mode == IO_PASSTHROUGH && !io_register(table, io, request->node))
+	if (mode == IO_PASSTHROUGH &&
+	    ((io->n_passthrough == 0 && io->n_fresh_direct > 0) ||
+	     !io_register(table, io, request->node)))
 		mode = IO_CACHED;
 	if (mode == IO_PASSTHROUGH_DIRECT && request->access == O_RDWR &&
 	    !request->mapped_writes)
@@ -175,18 +178,28 @@ static int io_choose(struct io_table *table, struct node_io *io,
 	return 0;
 }
 
+/* Whether what is stored through a mapping of this handle never comes to us. */
+static bool is_mappable(const struct io_request *request)
+{
+	return request->mode == IO_PASSTHROUGH_DIRECT && request->access == O_RDWR;
+}
+
 static void io_count(struct node_io *io, const struct io_request *request)
 {
 	if (is_passthrough(request->mode))
 		io->n_passthrough++;
 	else if (request->mode == IO_CACHED)
 		io->n_cached++;
-	if (request->mode == IO_PASSTHROUGH_DIRECT && request->access == O_RDWR &&
-	    io->n_mappable++ == 0)
+	if (request->mode == IO_DIRECT)
+		io->n_fresh_direct++;
+	if (is_mappable(request) && io->n_mappable++ == 0) {
+		io->changed_unseen = false;
 		explain(io, request->fd);
+	}
 	if (request->created) {
 		io->n_created++;
 		io->creator = request->creator;
+		snprintf(io->made_in, sizeof(io->made_in), "%s", request->made_in);
 	}
 }
 
@@ -230,7 +243,9 @@ void io_close(struct io_table *table, struct io_request *request)
 		io->n_passthrough--;
 	else if (request->mode == IO_CACHED)
 		io->n_cached--;
-	if (request->mode == IO_PASSTHROUGH_DIRECT && request->access == O_RDWR)
+	if (request->mode == IO_DIRECT && !request->used)
+		io->n_fresh_direct--;
+	if (is_mappable(request))
 		io->n_mappable--;
 	if (request->created)
 		io->n_created--;
@@ -246,7 +261,45 @@ int io_fd(struct io_table *table, const struct io_request *request)
 	return request->fd >= 0 ? request->fd : request->node->io->read_fd;
 }
 
-void io_explain(struct io_table *table, struct node *node, int fd)
+void io_used(struct io_table *table, struct io_request *request)
+{
+	struct node_io *io = request->node->io;
+
+	(void)table;
+	if (request->mode != IO_DIRECT)
+		return;
+	pthread_mutex_lock(&io->lock);
+	if (!request->used) {
+		request->used = true;
+		io->n_fresh_direct--;
+	}
+	pthread_mutex_unlock(&io->lock);
+}
+
+/* Under io->lock. */
+static bool is_explained(const struct node_io *io, int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) < 0 || (st.st_mtim.tv_sec == io->explained_mtime.tv_sec &&
+				      st.st_mtim.tv_nsec == io->explained_mtime.tv_nsec &&
+				      st.st_size == io->explained_size);
+}
+
+void io_before_change(struct io_table *table, struct node *node, int fd)
+{
+	struct node_io *io = io_get_if_open(table, node);
+
+	if (!io)
+		return;
+	pthread_mutex_lock(&io->lock);
+	if (io->n_mappable > 0 && !is_explained(io, fd))
+		io->changed_unseen = true;
+	pthread_mutex_unlock(&io->lock);
+	io_put(table, node, io);
+}
+
+void io_after_change(struct io_table *table, struct node *node, int fd)
 {
 	struct node_io *io = io_get_if_open(table, node);
 
@@ -262,34 +315,41 @@ void io_explain(struct io_table *table, struct node *node, int fd)
 bool io_changed_unseen(struct io_table *table, const struct io_request *request)
 {
 	struct node_io *io = request->node->io;
-	bool changed = false;
-	struct stat st;
+	bool changed;
 
 	(void)table;
-	if (request->mode != IO_PASSTHROUGH_DIRECT || request->access != O_RDWR)
+	if (!is_mappable(request))
 		return false;
 	pthread_mutex_lock(&io->lock);
-	if (fstat(request->fd, &st) == 0) {
-		changed = st.st_mtim.tv_sec != io->explained_mtime.tv_sec ||
-			  st.st_mtim.tv_nsec != io->explained_mtime.tv_nsec ||
-			  st.st_size != io->explained_size;
-		io->explained_mtime = st.st_mtim;
-		io->explained_size = st.st_size;
-	}
+	changed = io->changed_unseen || !is_explained(io, request->fd);
+	io->changed_unseen = false;
+	explain(io, request->fd);
 	pthread_mutex_unlock(&io->lock);
 	return changed;
 }
 
-bool io_is_creator(struct io_table *table, struct node *node, uid_t uid)
+bool io_is_open(struct io_table *table, struct node *node)
+{
+	bool is_open;
+
+	pthread_mutex_lock(&table->lock);
+	is_open = node->io != NULL;
+	pthread_mutex_unlock(&table->lock);
+	return is_open;
+}
+
+bool io_made_by(struct io_table *table, struct node *node, uid_t uid, char *zone)
 {
 	struct node_io *io = io_get_if_open(table, node);
-	bool is;
+	bool made;
 
 	if (!io)
 		return false;
 	pthread_mutex_lock(&io->lock);
-	is = io->n_created > 0 && io->creator == uid;
+	made = io->n_created > 0 && io->creator == uid;
+	if (made)
+		snprintf(zone, PLACE_NAME_MAX, "%s", io->made_in);
 	pthread_mutex_unlock(&io->lock);
 	io_put(table, node, io);
-	return is;
+	return made;
 }

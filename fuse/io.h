@@ -10,6 +10,7 @@
 
 #include "fuse/channel.h"
 #include "fuse/node.h"
+#include "fuse/place.h"
 
 enum io_mode {
 	IO_DIRECT, /* FOPEN_DIRECT_IO: reads and writes come to us; no shared mapping */
@@ -21,19 +22,22 @@ enum io_mode {
 
 /* The I/O of one inode while it is open; one for all of its handles. */
 struct node_io {
-	pthread_mutex_t lock;	/* taken before node_table and node_fds locks */
-	uint32_t n_users;	/* under io_table.lock: handles, open or being opened */
-	uint32_t n_passthrough; /* under lock: handles of either passthrough mode */
-	uint32_t n_cached;	/* under lock */
-	uint32_t n_mappable;	/* under lock: passthrough handles open for writing, whose
-				   mappings can be stored to unseen */
-	uint32_t
-		n_created; /* under lock: handles that made the file and are still open */
-	uid_t creator;	   /* under lock: whose they are */
-	int read_fd; /* under lock: the source's file, for passthrough handles; or -1 */
-	int backing_id; /* under lock: its registration with the kernel; 0: none */
-	struct timespec explained_mtime; /* under lock: as of the last change we made */
-	off_t explained_size;		 /* under lock */
+	pthread_mutex_t lock; /* taken before node_table and node_fds locks */
+	uint32_t n_users;     /* under io_table.lock: handles, open or being opened */
+
+	/* Under lock, all that follows: */
+	uint32_t n_passthrough; /* handles of either passthrough mode */
+	uint32_t n_cached;
+	uint32_t n_mappable;	      /* handles whose mappings can be stored to unseen */
+	uint32_t n_fresh_direct;      /* see io_used() */
+	uint32_t n_created;	      /* handles that made the file ... */
+	uid_t creator;		      /* ... whose they are ... */
+	char made_in[PLACE_NAME_MAX]; /* ... and the zone they made it in */
+	int read_fd;	     /* the source's file, for passthrough handles; or -1 */
+	int backing_id;	     /* its registration with the kernel; 0: none */
+	bool changed_unseen; /* something changed, and not through us */
+	struct timespec explained_mtime; /* as of the last change we made */
+	off_t explained_size;
 };
 
 struct io_table {
@@ -49,11 +53,13 @@ void io_table_init(struct io_table *table, struct channel *channel,
 /* What an open wants, and what it got. */
 struct io_request {
 	struct node *node;
-	int access;	    /* O_RDONLY, O_WRONLY or O_RDWR */
-	int flags;	    /* further flags of open(2) for the source's file */
-	bool mapped_writes; /* the zone allows mappings that are stored to unseen */
-	bool created;	    /* the handle made the file ... */
-	uid_t creator;	    /* ... for this user */
+	int access;	     /* O_RDONLY, O_WRONLY or O_RDWR */
+	int flags;	     /* further flags of open(2) for the source's file */
+	bool mapped_writes;  /* the zone allows mappings that are stored to unseen */
+	bool created;	     /* the handle made the file ... */
+	uid_t creator;	     /* ... for this user ... */
+	const char *made_in; /* ... in the zone of this name */
+	bool used;	     /* under the inode's lock: io_used() */
 	int fd; /* in: an open descriptor to be used, or -1; taken over on success.
 		   out: the handle's own descriptor, or -1 if it uses read_fd */
 	enum io_mode mode; /* out */
@@ -73,15 +79,28 @@ bool io_will_be_unseen(struct io_table *table, struct node *node, int access);
  */
 int io_fd(struct io_table *table, const struct io_request *request);
 
-/* A change went through us: what the file looks like now is explained. Called after each
- * write, truncate and change of times. Cheap unless a mapping may be stored to unseen. */
-void io_explain(struct io_table *table, struct node *node, int fd);
+/* A request came for this handle: the kernel has completed its open. Until then a plain
+ * O_WRONLY open may be overtaken by a passthrough open of the same inode, whose answer
+ * was written later but is taken up earlier: the kernel then fails it with EIO. */
+void io_used(struct io_table *table, struct io_request *request);
 
-/* Whether the file has changed since without us: stores through a mapping. Asks once: the
- * change counts as explained from then on. */
+/* Around every change that goes through us (write, truncate, times): what the file looked
+ * like before must be what we left, or somebody stored through a mapping; what it looks
+ * like afterwards is explained. Both are cheap unless a mapping may be stored to unseen.
+ * Two changes at once may be taken for an unseen one; a store within the same tick of the
+ * clock may go unnoticed. */
+void io_before_change(struct io_table *table, struct node *node, int fd);
+void io_after_change(struct io_table *table, struct node *node, int fd);
+
+/* Whether the file has changed without us while this handle's mappings could do it. Asks
+ * once: the change counts as explained from then on. */
 bool io_changed_unseen(struct io_table *table, const struct io_request *request);
 
-/* Whether a user holds an open handle that made this file. */
-bool io_is_creator(struct io_table *table, struct node *node, uid_t uid);
+/* Whether anybody has the file open. */
+bool io_is_open(struct io_table *table, struct node *node);
+
+/* If a user holds open the handle that made this file: the zone it was made in, as
+ * struct authority has it, in `zone` (PLACE_NAME_MAX bytes), and true. */
+bool io_made_by(struct io_table *table, struct node *node, uid_t uid, char *zone);
 
 const char *io_mode_name(enum io_mode mode);

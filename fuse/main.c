@@ -27,7 +27,6 @@ struct daemon {
 	struct policy_store *policies;
 	struct audit *audit;
 	struct fuse_session *session;
-	bool audit_failure_allowed;
 };
 
 static void on_ready(struct filesystem *fs)
@@ -66,6 +65,13 @@ static int check(struct daemon *daemon)
 	}
 	r = seal_check(options->source, options->mountpoint, options->unsealed);
 	if (r < 0 && !(r == -EPERM && options->unsealed))
+		return r;
+	r = seal_check_outside("policy", options->policy, options->source,
+			       options->mountpoint);
+	if (r == 0 && strncmp(options->audit, "file:", strlen("file:")) == 0)
+		r = seal_check_outside("trail", options->audit + strlen("file:"),
+				       options->source, options->mountpoint);
+	if (r < 0)
 		return r;
 	return policy_store_new(options->policy, &daemon->policies);
 }
@@ -139,8 +145,46 @@ static int open_session(struct daemon *daemon)
 	return r;
 }
 
+/* What programs stored through mappings is still in the kernel: it is asked to write it
+ * back while requests are served, and from a thread that serves none (KERNEL-NOTES). */
+static void write_back(uint64_t node_id, void *data)
+{
+	fuse_lowlevel_notify_inval_inode(data, node_id, 0, 0);
+}
+
+static void on_end(void *data)
+{
+	struct daemon *daemon = data;
+
+	handle_each_cached_writer(daemon->fs.handles, write_back, daemon->session);
+	fuse_session_exit(daemon->session);
+}
+
+static void on_reload(void *data)
+{
+	struct daemon *daemon = data;
+
+	guard_reload(daemon->fs.guard);
+}
+
+/* After umount(8) the path may be a mount point of something else. After an error the
+ * mount stays: dead, but over a source that must not show. */
+static void leave_mount(const struct daemon *daemon, bool by_signal, int error)
+{
+	const char *mountpoint = daemon->options.mountpoint;
+
+	if (by_signal && mount_is_guard(mountpoint) > 0)
+		mount_detach(mountpoint);
+	else if (error < 0)
+		log_error("serving '%s' failed: %s; the mount is left in place, 'umount "
+			  "%s' "
+			  "removes it",
+			  mountpoint, strerror(-error), mountpoint);
+}
+
 static int serve(struct daemon *daemon)
 {
+	const struct signal_actions actions = { on_end, on_reload, daemon };
 	struct fuse_loop_config *config = fuse_loop_cfg_create();
 	struct signals *signals;
 	bool by_signal;
@@ -150,19 +194,18 @@ static int serve(struct daemon *daemon)
 		return -ENOMEM;
 	fuse_loop_cfg_set_max_threads(config, WORKER_THREADS);
 	fuse_loop_cfg_set_clone_fd(config, 0); /* KERNEL-NOTES: not with failover */
-	r = signals_start(daemon->session, daemon->fs.guard, &signals);
-	if (r == 0) {
+	r = signals_start(&actions, &signals);
+	if (r < 0) {
+		mount_detach(daemon->options.mountpoint);
+	} else {
 		r = fuse_session_loop_mt(daemon->session, config);
 		by_signal = signals_stop(signals);
-		/* After umount(8) the path may be a mount point of something else. */
-		if (by_signal || r < 0)
-			if (mount_is_guard(daemon->options.mountpoint) > 0)
-				mount_detach(daemon->options.mountpoint);
+		leave_mount(daemon, by_signal, r);
 		/* The record of the end comes after everything is flushed. */
 		daemon->fs.handles = handle_table_free(daemon->fs.handles);
-		guard_record_end(daemon->fs.guard, by_signal ? "signal" : "unmounted");
-	} else {
-		mount_detach(daemon->options.mountpoint);
+		guard_record_end(daemon->fs.guard, by_signal ? "signal"
+						   : r < 0   ? "error"
+							     : "unmounted");
 	}
 	fuse_loop_cfg_destroy(config);
 	return r;
@@ -174,7 +217,7 @@ static int run(struct daemon *daemon)
 
 	signals_block();
 	privilege_raise_descriptors();
-	r = privilege_reduce();
+	r = privilege_reduce(strcmp(daemon->options.audit, "auditd") == 0);
 	if (r == 0)
 		r = open_audit(daemon);
 	if (r == 0)

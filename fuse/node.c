@@ -7,6 +7,7 @@
 
 #include "fuse/node-fd.h"
 #include "fuse/node.h"
+#include "fuse/place.h"
 #include "fuse/util.h"
 
 struct node_table {
@@ -17,6 +18,8 @@ struct node_table {
 	const struct source *source;
 	struct node *root;
 	struct node_fds fds;
+	uint64_t (*place_of)(void *data, const char *path);
+	void *placer_data;
 };
 
 #define NODE_OF(link, member) \
@@ -120,6 +123,13 @@ int node_table_new(const struct source *source, struct node_table **ret)
 	return 0;
 }
 
+void node_table_set_placer(struct node_table *table,
+			   uint64_t (*place_of)(void *data, const char *path), void *data)
+{
+	table->place_of = place_of;
+	table->placer_data = data;
+}
+
 struct node_table *node_table_free(struct node_table *table)
 {
 	if (!table)
@@ -173,35 +183,56 @@ struct node *node_ref(struct node_table *table, struct node *node)
 	return node;
 }
 
-/* Frees what neither the kernel nor a request holds, and then perhaps its parents. */
-static void collect(struct node_table *table, struct node *node)
+/* Takes out of the table what neither the kernel nor a request holds, and then perhaps
+ * its parents. Returns them chained by by_id, for dispose(). Under table->lock. */
+static struct hash_link *collect(struct node_table *table, struct node *node)
 {
+	struct hash_link *dead = NULL;
+
 	while (node && node->n_refs == 0 && node->n_lookups == 0) {
 		struct node *parent = node->parent;
 
 		hash_remove(&table->by_id, &node->by_id);
 		hash_remove(&table->by_source, &node->by_source);
-		node_fds_drop(&table->fds, node);
-		free(node->name);
-		free(node);
+		node->by_id.next = dead;
+		dead = &node->by_id;
 		if (parent)
 			parent->n_refs--;
 		node = parent;
+	}
+	return dead;
+}
+
+/* Without table->lock: the last close(2) of a removed file may take the source seconds.
+ */
+static void dispose(struct node_table *table, struct hash_link *dead)
+{
+	while (dead) {
+		struct node *node = NODE_OF(dead, by_id);
+
+		dead = dead->next;
+		node_fds_drop(&table->fds, node);
+		free(node->name);
+		free(node);
 	}
 }
 
 void node_put(struct node_table *table, struct node *node)
 {
+	struct hash_link *dead;
+
 	if (!node)
 		return;
 	pthread_mutex_lock(&table->lock);
 	node->n_refs--;
-	collect(table, node);
+	dead = collect(table, node);
 	pthread_mutex_unlock(&table->lock);
+	dispose(table, dead);
 }
 
 void node_forget(struct node_table *table, uint64_t id, uint64_t n_lookups)
 {
+	struct hash_link *dead = NULL;
 	struct node *node;
 
 	pthread_mutex_lock(&table->lock);
@@ -209,9 +240,40 @@ void node_forget(struct node_table *table, uint64_t id, uint64_t n_lookups)
 	if (node && node != table->root) {
 		node->n_lookups -=
 			n_lookups < node->n_lookups ? n_lookups : node->n_lookups;
-		collect(table, node);
+		dead = collect(table, node);
 	}
 	pthread_mutex_unlock(&table->lock);
+	dispose(table, dead);
+}
+
+/* Puts "/name" in front of what is there. */
+static char *prepend(char *begin, const char *buffer, const char *name)
+{
+	size_t length = strlen(name);
+
+	if (!begin || (size_t)(begin - buffer) < length + 1)
+		return NULL;
+	begin -= length;
+	memcpy(begin, name, length);
+	*--begin = '/';
+	return begin;
+}
+
+/* Under table->lock. */
+static char *path_of(const struct node *node, const char *name,
+		     char buffer[static NODE_PATH_MAX])
+{
+	char *end = buffer + NODE_PATH_MAX - 1;
+	char *begin = end;
+
+	*end = '\0';
+	if (name)
+		begin = prepend(begin, buffer, name);
+	for (; begin && node->parent; node = node->parent)
+		begin = prepend(begin, buffer, node->name);
+	if (begin == end)
+		*--begin = '/';
+	return begin;
 }
 
 /* A directory that was moved in the source, behind the guard, may seem to lie in itself.
@@ -222,6 +284,22 @@ static bool lies_in(const struct node *node, const struct node *ancestor)
 		if (node == ancestor)
 			return true;
 	return false;
+}
+
+/* Under table->lock. A place from before the last reload or rename is found out anew. */
+static bool is_in_zone(struct node_table *table, struct node *node, uint64_t place)
+{
+	uint64_t known = atomic_load(&node->place);
+	char buffer[NODE_PATH_MAX];
+	char *path;
+
+	if (known == 0 || !place_same_generation(known, place)) {
+		path = table->place_of ? path_of(node, NULL, buffer) : NULL;
+		known = path ? table->place_of(table->placer_data, path) : 0;
+		atomic_store(&node->place, known);
+	}
+	return known != 0 && place_same_generation(known, place) &&
+	       place_same_zone(known, place);
 }
 
 /* The node of the same inode that stands for this name: the one that already has it, else
@@ -241,15 +319,16 @@ static struct node *find_at(struct node_table *table, const struct node_at *at)
 			continue;
 		if (node->parent == at->parent && strcmp(node->name, at->name) == 0)
 			return node;
-		if (atomic_load(&node->place) == at->place && !lies_in(at->parent, node))
+		if (is_in_zone(table, node, at->place) && !lies_in(at->parent, node))
 			same_zone = node;
 	}
 	return same_zone;
 }
 
-/* Under table->lock. The old parent's reference is given up. */
-static void move(struct node_table *table, struct node *node, struct node *parent,
-		 char **name)
+/* Under table->lock. The old parent's reference is given up: what that frees is returned.
+ */
+static struct hash_link *move(struct node_table *table, struct node *node,
+			      struct node *parent, char **name)
 {
 	struct node *old_parent = node->parent;
 	char *old_name = node->name;
@@ -258,25 +337,26 @@ static void move(struct node_table *table, struct node *node, struct node *paren
 	node->parent = parent;
 	node->name = take_ptr(*name);
 	free(old_name);
-	if (old_parent) {
-		old_parent->n_refs--;
-		collect(table, old_parent);
-	}
+	if (!old_parent)
+		return NULL;
+	old_parent->n_refs--;
+	return collect(table, old_parent);
 }
 
-int node_moved(struct node_table *table, struct node *node, struct node *parent,
-	       const char *name)
+void node_moved(struct node_table *table, struct node *node, struct node *parent,
+		char **name)
 {
-	_cleanup_(freep) char *copy = strdup(name);
+	struct hash_link *dead = NULL;
 
-	if (!copy)
-		return -ENOMEM;
 	pthread_mutex_lock(&table->lock);
 	if (!lies_in(parent, node))
-		move(table, node, parent, &copy);
+		dead = move(table, node, parent, name);
 	atomic_store(&node->place, 0);
+	atomic_fetch_add(&node->n_moves, 1);
 	pthread_mutex_unlock(&table->lock);
-	return 0;
+	dispose(table, dead);
+	free(*name);
+	*name = NULL;
 }
 
 int node_add(struct node_table *table, const struct node_at *at, bool lookup,
@@ -284,6 +364,7 @@ int node_add(struct node_table *table, const struct node_at *at, bool lookup,
 {
 	/* Allocated before the lock; not needed if the node is known. */
 	struct node *fresh = node_new(at);
+	struct hash_link *dead = NULL;
 	struct node *node;
 
 	if (!fresh)
@@ -292,7 +373,7 @@ int node_add(struct node_table *table, const struct node_at *at, bool lookup,
 	node = find_at(table, at);
 	if (node) {
 		if (node->parent != at->parent || strcmp(node->name, at->name) != 0)
-			move(table, node, at->parent, &fresh->name);
+			dead = move(table, node, at->parent, &fresh->name);
 		atomic_store(&node->place, at->place);
 	} else {
 		node = take_ptr(fresh);
@@ -307,6 +388,7 @@ int node_add(struct node_table *table, const struct node_at *at, bool lookup,
 	node->n_lookups += lookup;
 	pthread_mutex_unlock(&table->lock);
 
+	dispose(table, dead);
 	if (fresh)
 		free(fresh->name);
 	free(fresh);
@@ -326,35 +408,34 @@ struct node *node_find(struct node_table *table, const struct node_at *at)
 	return node;
 }
 
-/* Puts "/name" in front of what is there. */
-static char *prepend(char *begin, const char *buffer, const char *name)
-{
-	size_t length = strlen(name);
-
-	if (!begin || (size_t)(begin - buffer) < length + 1)
-		return NULL;
-	begin -= length;
-	memcpy(begin, name, length);
-	*--begin = '/';
-	return begin;
-}
-
 char *node_path(struct node_table *table, struct node *node, const char *name,
 		char buffer[static NODE_PATH_MAX])
 {
-	char *end = buffer + NODE_PATH_MAX - 1;
-	char *begin = end;
+	char *begin;
 
-	*end = '\0';
-	if (name)
-		begin = prepend(begin, buffer, name);
 	pthread_mutex_lock(&table->lock);
-	for (; begin && node->parent; node = node->parent)
-		begin = prepend(begin, buffer, node->name);
+	begin = path_of(node, name, buffer);
 	pthread_mutex_unlock(&table->lock);
-	if (begin == end)
-		*--begin = '/';
 	return begin;
+}
+
+int node_name(struct node_table *table, struct node *node, struct node **ret_parent,
+	      char **ret_name)
+{
+	struct node *parent;
+	char *name;
+
+	pthread_mutex_lock(&table->lock);
+	name = strdup(node->name);
+	parent = node->parent;
+	if (name && parent)
+		parent->n_refs++;
+	pthread_mutex_unlock(&table->lock);
+	if (!name)
+		return -ENOMEM;
+	*ret_parent = parent;
+	*ret_name = name;
+	return 0;
 }
 
 size_t node_count(struct node_table *table)
@@ -396,7 +477,8 @@ int node_open(struct node_table *table, struct node *node, int flags)
 	if (fd < 0)
 		return fd;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	opened = (int)RET_ERRNO(open(path, flags | O_CLOEXEC));
+	/* The magic link itself is what is followed, and it leads to the inode. */
+	opened = (int)RET_ERRNO(open(path, (flags & ~O_NOFOLLOW) | O_CLOEXEC));
 	node_fd_put(table, node, fd);
 	return opened;
 }

@@ -32,18 +32,25 @@ struct node {
 	uint64_t n_lookups;	    /* under table->lock: what the kernel holds */
 	struct hash_link by_id;	    /* under table->lock */
 	struct hash_link by_source; /* under table->lock */
-	struct node *parent;	/* under table->lock; a reference; NULL for the root */
-	char *name;		/* under table->lock; as last looked up */
-	_Atomic uint64_t place; /* the guard's: zone and policy generation; 0: unknown */
-	struct node_io *io;	/* under io_table.lock; set while the node is open */
-	int fd;			/* under fds.lock: an O_PATH descriptor, or -1 */
-	uint32_t n_pins;	/* under fds.lock: uses of that descriptor */
+	struct node *parent;	  /* under table->lock; a reference; NULL for the root */
+	char *name;		  /* under table->lock; as last looked up */
+	_Atomic uint32_t n_moves; /* renames of this name: see struct authority */
+	_Atomic uint64_t place;	  /* place.h; kept by the guard */
+	struct node_io *io;	  /* under io_table.lock; set while the node is open */
+	int fd;			  /* under fds.lock: an O_PATH descriptor, or -1 */
+	uint32_t n_pins;	  /* under fds.lock: uses of that descriptor */
 	uint32_t slot;		/* under fds.lock: where the descriptor is in the cache */
 	unsigned char handle[]; /* constant */
 };
 
 /* 0 or -errno. The source outlives the table. */
 int node_table_new(const struct source *source, struct node_table **ret);
+
+/* How the place of a path is found under the policy in force: asked with the table's lock
+ * held, so it must not come back to the table. Set once, before anything is looked up. */
+void node_table_set_placer(struct node_table *table,
+			   uint64_t (*place_of)(void *data, const char *path),
+			   void *data);
 struct node_table *node_table_free(struct node_table *table);
 
 /* A reference to a node by its number, or NULL: the kernel named one that is gone. */
@@ -70,10 +77,10 @@ int node_add(struct node_table *table, const struct node_at *at, bool lookup,
 /* The node that is known at a name, if it is; a reference, or NULL. */
 struct node *node_find(struct node_table *table, const struct node_at *at);
 
-/* A rename succeeded. 0 or -ENOMEM (the node then keeps its old name; the next look-up
- * mends it). */
-int node_moved(struct node_table *table, struct node *node, struct node *parent,
-	       const char *name);
+/* A rename succeeded: the node is now at another name, in a place that is to be found
+ * out. The name is from malloc and becomes the node's; *name is NULL afterwards. */
+void node_moved(struct node_table *table, struct node *node, struct node *parent,
+		char **name);
 
 /* The kernel dropped some of its lookups. */
 void node_forget(struct node_table *table, uint64_t id, uint64_t n_lookups);
@@ -82,6 +89,11 @@ void node_forget(struct node_table *table, uint64_t id, uint64_t n_lookups);
  * returns where it begins there, or NULL if it is longer: ENAMETOOLONG. */
 char *node_path(struct node_table *table, struct node *node, const char *name,
 		char buffer[static NODE_PATH_MAX]);
+
+/* Where a node is now: a reference to its parent (NULL for the root) and its name, from
+ * malloc. 0 or -ENOMEM. */
+int node_name(struct node_table *table, struct node *node, struct node **ret_parent,
+	      char **ret_name);
 
 size_t node_count(struct node_table *table);
 

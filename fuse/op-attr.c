@@ -45,7 +45,10 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	(void)fi;
 	r = fs_use(req, ino, &use);
-	if (r == 0) {
+	/* Whoever walks a path is decided there, at each name. Here only those ask who
+	 * have the inode already; of an open file they may know what fstat(2) tells, as
+	 * anywhere. */
+	if (r == 0 && !io_is_open(&fs_of(req)->ios, use.node)) {
 		action.on.node = use.node;
 		r = fs_allow(req, &action);
 	}
@@ -71,6 +74,8 @@ struct change {
 	const struct stat *now;
 	struct handle *handle; /* the open file it came through, or NULL */
 	int to_set;
+	char made_in[PLACE_NAME_MAX]; /* if the caller is making the file: its zone; or ""
+				       */
 };
 
 static struct action about(const struct change *change, enum operation operation)
@@ -83,10 +88,9 @@ static struct action about(const struct change *change, enum operation operation
 }
 
 /* Whoever is making a file may also date it and make it executable (cp -p, tar). */
-static bool by_creator(const struct change *change)
+static const char *made_in(const struct change *change)
 {
-	return io_is_creator(&fs_of(change->req)->ios, change->use->node,
-			     asker_of(change->req).uid);
+	return change->made_in[0] ? change->made_in : NULL;
 }
 
 static int open_for_truncate(const struct change *change)
@@ -102,6 +106,7 @@ static int open_for_truncate(const struct change *change)
 static int set_size(const struct change *change)
 {
 	struct action action = about(change, OPERATION_TRUNCATE);
+	struct io_table *ios = &fs_of(change->req)->ios;
 	_cleanup_(closep) int fd = -1;
 	int r;
 
@@ -112,27 +117,32 @@ static int set_size(const struct change *change)
 	r = fs_allow(change->req, &action);
 	if (r < 0)
 		return r;
-	fd = open_for_truncate(change);
-	r = fd < 0 ? fd : RET_ERRNO(ftruncate(fd, change->want->st_size));
-	if (fd >= 0)
-		io_explain(&fs_of(change->req)->ios, change->use->node, fd);
+	fd = r = open_for_truncate(change);
+	if (fd >= 0) {
+		io_before_change(ios, change->use->node, fd);
+		r = RET_ERRNO(ftruncate(fd, change->want->st_size));
+		io_after_change(ios, change->use->node, fd);
+	}
 	return fs_settle(change->req, &action, r);
 }
 
 /* The execute bits of a file are all that chmod changes (DESIGN, 7); the rest follows
- * from the zone and is what it is. */
+ * from the zone and is what it is. The record tells when nothing came of it. */
 static int set_mode(const struct change *change)
 {
 	mode_t mode = (change->now->st_mode & 07666) | (change->want->st_mode & 0111);
+	bool changes =
+		S_ISREG(change->now->st_mode) && mode != (change->now->st_mode & 07777);
 	struct action action = about(change, OPERATION_CHMOD);
 	char path[64];
 	int r;
 
 	action.has = ACTION_HAS_MODE;
 	action.mode = change->want->st_mode & 07777;
-	action.by_creator = by_creator(change);
+	action.made_in = made_in(change);
+	action.note = changes ? NULL : "no-effect";
 	r = fs_allow(change->req, &action);
-	if (r < 0 || !S_ISREG(change->now->st_mode))
+	if (r < 0 || !changes)
 		return r;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", change->use->fd);
 	return fs_settle(change->req, &action, RET_ERRNO(chmod(path, mode)));
@@ -170,7 +180,8 @@ static int set_owner(const struct change *change)
 	action.has = ACTION_HAS_OWNER;
 	action.new_uid = uid;
 	action.new_gid = gid;
-	action.by_creator = action.operation == OPERATION_CHGRP_OWN && by_creator(change);
+	if (action.operation == OPERATION_CHGRP_OWN)
+		action.made_in = made_in(change);
 	r = fs_allow(change->req, &action);
 	if (r < 0)
 		return r;
@@ -194,6 +205,7 @@ static int set_times(const struct change *change)
 	const int both_now = FUSE_SET_ATTR_ATIME_NOW | FUSE_SET_ATTR_MTIME_NOW;
 	bool touch = (change->to_set & both_now) == both_now;
 	struct action action = about(change, touch ? OPERATION_TOUCH : OPERATION_UTIMES);
+	struct io_table *ios = &fs_of(change->req)->ios;
 	struct timespec times[2] = {
 		time_of(change, FUSE_SET_ATTR_ATIME, FUSE_SET_ATTR_ATIME_NOW,
 			change->want->st_atim),
@@ -202,12 +214,13 @@ static int set_times(const struct change *change)
 	};
 	int r;
 
-	action.by_creator = by_creator(change);
+	action.made_in = made_in(change);
 	r = fs_allow(change->req, &action);
 	if (r < 0)
 		return r;
+	io_before_change(ios, change->use->node, change->use->fd);
 	r = RET_ERRNO(utimensat(change->use->fd, "", times, AT_EMPTY_PATH));
-	io_explain(&fs_of(change->req)->ios, change->use->node, change->use->fd);
+	io_after_change(ios, change->use->node, change->use->fd);
 	return fs_settle(change->req, &action, r);
 }
 
@@ -230,28 +243,36 @@ static int set_attributes(const struct change *change)
 	return r;
 }
 
+int fs_change_attributes(fuse_req_t req, const struct use *use, const struct stat *want,
+			 int to_set, struct handle *handle)
+{
+	struct change change = {
+		.req = req, .use = use, .want = want, .to_set = to_set, .handle = handle
+	};
+	struct stat now;
+
+	if (fstat(use->fd, &now) < 0)
+		return -errno;
+	change.now = &now;
+	io_made_by(&fs_of(req)->ios, use->node, asker_of(req).uid, change.made_in);
+	return set_attributes(&change);
+}
+
 void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 		struct fuse_file_info *fi)
 {
 	struct filesystem *fs = fs_of(req);
 	_cleanup_(fs_unuse) struct use use = { 0 };
-	struct change change = {
-		.req = req, .use = &use, .want = attr, .to_set = to_set
-	};
+	struct handle *handle = fi ? handle_get(fs->handles, fi->fh) : NULL;
 	struct stat st;
 	int r;
 
-	change.handle = fi ? handle_get(fs->handles, fi->fh) : NULL;
 	r = fs_use(req, ino, &use);
 	if (r == 0)
-		r = RET_ERRNO(fstat(use.fd, &st));
-	if (r == 0) {
-		change.now = &st;
-		r = set_attributes(&change);
-	}
+		r = fs_change_attributes(req, &use, attr, to_set, handle);
 	if (r == 0)
 		r = fs_stat(req, &use, &st);
-	handle_put(fs->handles, change.handle);
+	handle_put(fs->handles, handle);
 	if (r < 0)
 		fuse_reply_err(req, -r);
 	else
@@ -279,19 +300,41 @@ static const struct attribute_ioctl *find_ioctl(unsigned int command)
 	return NULL;
 }
 
+/* What the ioctls of chattr(1) pass to and fro. */
+union attribute_value {
+	int flags;
+	struct fsxattr attributes;
+};
+
+static int do_ioctl(fuse_req_t req, const struct use *use,
+		    const struct attribute_ioctl *known, union attribute_value *value)
+{
+	struct action action = { .operation = known->changes ? OPERATION_SET_FLAGS
+							     : OPERATION_GETXATTR,
+				 .on = { .node = use->node } };
+	_cleanup_(closep) int fd = -1;
+	struct stat st;
+	int r;
+
+	if (fstat(use->fd, &st) < 0)
+		return -errno;
+	target_is(&action.on, &st);
+	r = fs_allow(req, &action);
+	if (r < 0)
+		return r;
+	fd = r = node_open(fs_of(req)->nodes, use->node, O_RDONLY | O_NOFOLLOW);
+	if (fd >= 0)
+		r = RET_ERRNO(ioctl(fd, known->command, value));
+	return fs_settle(req, &action, r);
+}
+
 void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned int command, void *arg,
 	      struct fuse_file_info *fi, unsigned flags, const void *in, size_t in_size,
 	      size_t out_size)
 {
 	const struct attribute_ioctl *known = find_ioctl(command);
 	_cleanup_(fs_unuse) struct use use = { 0 };
-	_cleanup_(closep) int fd = -1;
-	struct action action;
-	union {
-		int flags;
-		struct fsxattr attributes;
-	} value = { 0 };
-	struct stat st;
+	union attribute_value value = { 0 };
 	int r;
 
 	(void)arg;
@@ -301,25 +344,11 @@ void op_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned int command, void *arg,
 		fuse_reply_err(req, ENOTTY);
 		return;
 	}
+	if (known->changes)
+		memcpy(&value, in, known->size);
 	r = fs_use(req, ino, &use);
 	if (r == 0)
-		r = RET_ERRNO(fstat(use.fd, &st));
-	if (r == 0) {
-		action =
-			(struct action){ .operation = known->changes ? OPERATION_SET_FLAGS
-								     : OPERATION_GETXATTR,
-					 .on = { .node = use.node } };
-		target_is(&action.on, &st);
-		r = fs_allow(req, &action);
-	}
-	if (r == 0)
-		r = fd = node_open(fs_of(req)->nodes, use.node, O_RDONLY | O_NOFOLLOW);
-	if (r >= 0) {
-		if (known->changes)
-			memcpy(&value, in, known->size);
-		r = RET_ERRNO(ioctl(fd, command, &value));
-		r = fs_settle(req, &action, r);
-	}
+		r = do_ioctl(req, &use, known, &value);
 	if (r < 0)
 		fuse_reply_err(req, -r);
 	else

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -217,43 +218,63 @@ static void renaming_fini(struct renaming *renaming)
 	fs_unuse(&renaming->new_dir);
 }
 
-/* The nodes that a rename moves, looked up before it: their handles tell them afterwards.
- */
-static struct node *known_node(struct filesystem *fs, const struct use *dir,
-			       const char *name, uint64_t place)
+/* A name that a rename moves, looked up before it: where the node is must be known
+ * afterwards, or open handles would go on being decided where they were. */
+struct moving {
+	struct node *node; /* NULL: the kernel does not know it */
+	char *name;	   /* its next one */
+};
+
+static int moving_init(struct filesystem *fs, const struct use *dir,
+		       const struct target *target, const char *new_name,
+		       struct moving *ret)
 {
-	_cleanup_(closep) int fd = source_open_name(dir->fd, name);
+	_cleanup_(closep) int fd = source_open_name(dir->fd, target->name);
 	struct source_id id;
 	struct stat st;
+	int r;
 
-	if (fd < 0 || source_identify(&fs->source, fd, &id, &st) < 0)
-		return NULL;
-	return node_find(fs->nodes, &(struct node_at){ .parent = dir->node,
-						       .name = name,
-						       .place = place,
-						       .id = &id,
-						       .mode = st.st_mode });
+	if (fd < 0)
+		return fd;
+	r = source_identify(&fs->source, fd, &id, &st);
+	if (r < 0)
+		return r;
+	ret->name = strdup(new_name);
+	if (!ret->name)
+		return -ENOMEM;
+	ret->node = node_find(fs->nodes, &(struct node_at){ .parent = dir->node,
+							    .name = target->name,
+							    .place = target->place,
+							    .id = &id,
+							    .mode = st.st_mode });
+	return 0;
+}
+
+static void moving_fini(struct filesystem *fs, struct moving *moving)
+{
+	node_put(fs->nodes, moving->node);
+	free(moving->name);
 }
 
 static int rename_in_source(struct filesystem *fs, const struct renaming *renaming)
 {
+	const struct use *dir = &renaming->dir, *new_dir = &renaming->new_dir;
 	const struct action *action = &renaming->action;
-	struct node *moved =
-		known_node(fs, &renaming->dir, renaming->name, action->on.place);
-	struct node *exchanged = NULL;
+	struct moving moved = { 0 }, exchanged = { 0 };
 	int r;
 
-	if (renaming->flags & RENAME_EXCHANGE)
-		exchanged = known_node(fs, &renaming->new_dir, renaming->new_name,
-				       action->to.place);
-	r = RET_ERRNO(renameat2(renaming->dir.fd, renaming->name, renaming->new_dir.fd,
-				renaming->new_name, renaming->flags));
-	if (r == 0 && moved)
-		node_moved(fs->nodes, moved, renaming->new_dir.node, renaming->new_name);
-	if (r == 0 && exchanged)
-		node_moved(fs->nodes, exchanged, renaming->dir.node, renaming->name);
-	node_put(fs->nodes, moved);
-	node_put(fs->nodes, exchanged);
+	r = moving_init(fs, dir, &action->on, renaming->new_name, &moved);
+	if (r == 0 && renaming->flags & RENAME_EXCHANGE)
+		r = moving_init(fs, new_dir, &action->to, renaming->name, &exchanged);
+	if (r == 0)
+		r = RET_ERRNO(renameat2(dir->fd, renaming->name, new_dir->fd,
+					renaming->new_name, renaming->flags));
+	if (r == 0 && moved.node)
+		node_moved(fs->nodes, moved.node, new_dir->node, &moved.name);
+	if (r == 0 && exchanged.node)
+		node_moved(fs->nodes, exchanged.node, dir->node, &exchanged.name);
+	moving_fini(fs, &moved);
+	moving_fini(fs, &exchanged);
 	return r;
 }
 

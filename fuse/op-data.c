@@ -96,10 +96,12 @@ void op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *data, off_
 	if (r == 0) {
 		int fd = io_fd(&fs->ios, &handle->io);
 
+		io_used(&fs->ios, &handle->io);
+		io_before_change(&fs->ios, handle->node, fd);
 		n = write_source(fd, &data->buf[0], offset,
 				 !is_page && fi->flags & O_APPEND);
-		io_explain(&fs->ios, handle->node, fd);
-		r = fs_settle(req, &action, n < 0 ? (int)n : 0);
+		io_after_change(&fs->ios, handle->node, fd);
+		r = fs_settle_length(req, &action, n);
 	}
 	handle_put(fs->handles, handle);
 	if (r < 0)
@@ -142,9 +144,10 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t 
 	if (r == 0) {
 		int fd = io_fd(&fs->ios, &handle->io);
 
+		io_before_change(&fs->ios, handle->node, fd);
 		r = fs_settle(req, &action,
 			      RET_ERRNO(fallocate(fd, mode, offset, length)));
-		io_explain(&fs->ios, handle->node, fd);
+		io_after_change(&fs->ios, handle->node, fd);
 	}
 	handle_put(fs->handles, handle);
 	fuse_reply_err(req, -r);
@@ -185,10 +188,11 @@ static ssize_t copy_range(fuse_req_t req, struct handle *in, off_t offset_in,
 		r = fs_allow(req, &write);
 	if (r < 0)
 		return r;
+	io_before_change(&fs->ios, out->node, fd_out);
 	n = RET_ERRNO(copy_file_range(io_fd(&fs->ios, &in->io), &offset_in, fd_out,
 				      &offset_out, length, 0));
-	io_explain(&fs->ios, out->node, fd_out);
-	r = fs_settle(req, &write, n < 0 ? (int)n : 0);
+	io_after_change(&fs->ios, out->node, fd_out);
+	r = fs_settle_length(req, &write, n);
 	return r < 0 ? r : n;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening, creating and closing files. */
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -34,11 +35,15 @@ static int operation_of(int flags, enum operation *ret)
 static int set_authority(fuse_req_t req, struct handle *handle,
 			 const struct action *action)
 {
+	struct authority *authority = &handle->authority;
+	struct filesystem *fs = fs_of(req);
 	struct asker asker = asker_of(req);
 
-	handle->authority.owner = action->on.owner;
-	handle->authority.place = action->on.place;
-	return guard_caller(fs_of(req)->guard, &asker, &handle->authority.opener);
+	authority->owner = action->on.owner;
+	authority->n_moves = atomic_load(&handle->node->n_moves);
+	if (node_name(fs->nodes, handle->node, &authority->parent, &authority->name) < 0)
+		return -ENOMEM;
+	return handle_set_opener(fs->handles, handle, fs->guard, &asker);
 }
 
 /* Stores through a mapping of a file that others read past us come without a request: the
@@ -79,7 +84,7 @@ static int truncate_source(struct filesystem *fs, struct handle *handle)
 
 	if (fd < 0)
 		return fd;
-	io_explain(&fs->ios, handle->node, fd);
+	io_after_change(&fs->ios, handle->node, fd);
 	return 0;
 }
 
@@ -210,6 +215,16 @@ static int create_in_source(const struct creation *new)
 	return fd;
 }
 
+/* What is kept of an inode without a handle must not be a descriptor that can be written
+ * by. */
+static int reopen_path(int fd)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return RET_ERRNO(open(path, O_PATH | O_CLOEXEC));
+}
+
 /* Makes the new file known: its node, with one look-up counted, and what is told of it.
  */
 static int create_node(struct creation *new, int fd, struct node **ret)
@@ -222,7 +237,7 @@ static int create_node(struct creation *new, int fd, struct node **ret)
 	r = source_identify(&fs->source, fd, &id, &new->entry.attr);
 	if (r < 0)
 		return r;
-	if (id.handle_bytes == 0 && (held = RET_ERRNO(dup(fd))) < 0)
+	if (id.handle_bytes == 0 && (held = reopen_path(fd)) < 0)
 		return held;
 	r = node_add(fs->nodes,
 		     &(struct node_at){ .parent = new->dir.node,
@@ -250,13 +265,14 @@ static int create_handle(struct creation *new, struct node *node, int *fd)
 
 	if (!handle)
 		return -ENOMEM;
-	handle->authority.created = true;
+	guard_zone_name(fs->guard, new->action.on.place, handle->authority.made_in);
 	handle->io = (struct io_request){
 		.access = new->flags &O_ACCMODE,
 		.flags = new->flags &FLAGS_OF_SOURCE,
 		.fd = *fd,
 		.created = true,
 		.creator = asker_of(new->req).uid,
+		.made_in = handle->authority.made_in,
 	};
 	r = set_authority(new->req, handle, &new->action);
 	if (r == 0)
@@ -382,6 +398,7 @@ void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	(void)ino;
 	if (handle) {
+		io_used(&fs->ios, &handle->io);
 		r = RET_ERRNO(dup(io_fd(&fs->ios, &handle->io)));
 		if (r >= 0)
 			r = RET_ERRNO(close(r));

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Extended attributes. An inode of the source is named through /proc/self/fd: its
  * descriptor is O_PATH, which fgetxattr(2) does not take. */
+#include <endian.h>
+#include <linux/posix_acl_xattr.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/acl.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
@@ -177,8 +180,8 @@ static int set_value(fuse_req_t req, const struct use *use, const char *name,
 		RET_ERRNO(setxattr(path_of(use, &path), name, value, size, flags)));
 }
 
-/* Copying tools give a copy the ACL that they were shown, and take away a default ACL that
- * is not there: neither means or changes anything. */
+/* Copying tools give a copy the ACL that they were shown, and take away a default ACL
+ * that is not there: neither means or changes anything. */
 static bool changes_nothing(fuse_req_t req, const struct use *use, const char *name,
 			    const void *value, size_t size)
 {
@@ -190,14 +193,40 @@ static bool changes_nothing(fuse_req_t req, const struct use *use, const char *n
 	       guard_made_acl(fs_of(req)->guard, &st, value, size);
 }
 
-/* ACLs follow from the roles and are not set by hand: who might believe that one holds which
- * does not is told so. */
+/* An ACL of three entries is another way to write a mode (acl(5)): install(1) sets modes
+ * so. */
+static bool is_mode(const char *name, const void *value, size_t size, mode_t *ret)
+{
+	const struct posix_acl_xattr_header *header = value;
+	const struct posix_acl_xattr_entry *entries = (const void *)(header + 1);
+	static const struct {
+		unsigned tag, shift;
+	} classes[] = { { ACL_USER_OBJ, 6 }, { ACL_GROUP_OBJ, 3 }, { ACL_OTHER, 0 } };
+
+	*ret = 0;
+	if (strcmp(name, ACL_ACCESS) != 0 || !value ||
+	    size != sizeof(*header) + 3 * sizeof(*entries) ||
+	    le32toh(header->a_version) != POSIX_ACL_XATTR_VERSION)
+		return false;
+	for (size_t i = 0; i < 3; i++) {
+		if (le16toh(entries[i].e_tag) != classes[i].tag)
+			return false;
+		*ret |= (mode_t)(le16toh(entries[i].e_perm) & 7) << classes[i].shift;
+	}
+	return true;
+}
+
+/* ACLs follow from the roles and are not set by hand: who might believe that one holds
+ * which does not is told so. */
 static int change_acl(fuse_req_t req, const struct use *use, const char *name,
 		      const void *value, size_t size)
 {
+	struct stat want = { 0 };
 	struct action action;
 	int r;
 
+	if (is_mode(name, value, size, &want.st_mode))
+		return fs_change_attributes(req, use, &want, FUSE_SET_ATTR_MODE, NULL);
 	if (changes_nothing(req, use, name, value, size))
 		return fs_allow(req, &(struct action){ .operation = OPERATION_GETXATTR,
 						       .on = { .node = use->node } });

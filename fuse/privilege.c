@@ -11,40 +11,86 @@
 #include "fuse/privilege.h"
 #include "fuse/util.h"
 
+enum need { ALWAYS, FOR_AUDITD, USEFUL };
+
 /* Each with what needs it; see capabilities(7). CAP_FSETID is missing on purpose: without
  * it the source's filesystem clears suid and sgid bits on a write. */
-static const unsigned int kept[] = {
-	CAP_SYS_ADMIN,	     /* mount(2), umount2(2), FUSE_DEV_IOC_BACKING_OPEN */
-	CAP_DAC_READ_SEARCH, /* open_by_handle_at(2) */
-	CAP_DAC_OVERRIDE,    /* the source belongs to those who made its files */
-	CAP_CHOWN,	     /* chown by the role that may */
-	CAP_FOWNER,	     /* chmod and utimes of files that belong to others */
-	CAP_SETUID,	     /* setfsuid(2): files are made as the caller */
-	CAP_SETGID,	     /* setfsgid(2) */
-	CAP_SYS_PTRACE,	     /* readlink of /proc/PID/exe */
-	CAP_AUDIT_WRITE,     /* records */
-	CAP_AUDIT_CONTROL,   /* AUDIT_GET: whether they are kept */
+static const struct {
+	unsigned int capability;
+	enum need need;
+	const char *without; /* of a useful one: what is lost */
+} kept[] = {
+	/* mount(2), umount2(2), FUSE_DEV_IOC_BACKING_OPEN */
+	{ CAP_SYS_ADMIN, ALWAYS, NULL },
+	/* The source belongs to those who made its files. */
+	{ CAP_DAC_OVERRIDE, ALWAYS, NULL },
+	{ CAP_CHOWN, ALWAYS, NULL },
+	{ CAP_FOWNER, ALWAYS, NULL },
+	/* setfsuid(2) and setfsgid(2): files are made as the caller. */
+	{ CAP_SETUID, ALWAYS, NULL },
+	{ CAP_SETGID, ALWAYS, NULL },
+	/* Records, and AUDIT_GET: whether they are kept. */
+	{ CAP_AUDIT_WRITE, FOR_AUDITD, NULL },
+	{ CAP_AUDIT_CONTROL, FOR_AUDITD, NULL },
+	/* open_by_handle_at(2); source.h falls back to descriptors. */
+	{ CAP_DAC_READ_SEARCH, USEFUL, "each file that is looked at takes a descriptor" },
+	/* readlink(2) of /proc/PID/exe */
+	{ CAP_SYS_PTRACE, USEFUL, "records do not name programs of other users" },
 };
 
-/* Names the first that is missing: in a container root may have fewer. */
-static int check_kept(void)
+#define N_KEPT (sizeof(kept) / sizeof(kept[0]))
+
+/* Names what is missing: in a container root may have less. */
+static int check_kept(bool for_auditd)
 {
 	capng_get_caps_process();
-	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
-		if (capng_have_capability(CAPNG_PERMITTED, kept[i]) == 0) {
-			log_error("the capability cap_%s is missing: run it as root, and "
-				  "in a "
-				  "container grant it",
-				  capng_capability_to_name(kept[i]));
-			return -EPERM;
+	for (size_t i = 0; i < N_KEPT; i++) {
+		const char *name = capng_capability_to_name(kept[i].capability);
+
+		if (capng_have_capability(CAPNG_PERMITTED, kept[i].capability) ||
+		    (kept[i].need == FOR_AUDITD && !for_auditd))
+			continue;
+		if (kept[i].need == USEFUL) {
+			log_warning("without the capability cap_%s %s", name,
+				    kept[i].without);
+			continue;
 		}
+		log_error("the capability cap_%s is missing: run it as root, and in a "
+			  "container grant it%s",
+			  name,
+			  kept[i].need == FOR_AUDITD ? ", or use -o audit=file:PATH"
+						     : "");
+		return -EPERM;
 	}
 	return 0;
 }
 
-int privilege_reduce(void)
+static int apply_kept(bool for_auditd)
 {
-	int r = check_kept();
+	bool had[N_KEPT];
+	int r;
+
+	for (size_t i = 0; i < N_KEPT; i++)
+		had[i] = capng_have_capability(CAPNG_PERMITTED, kept[i].capability) &&
+			 (kept[i].need != FOR_AUDITD || for_auditd);
+	capng_clear(CAPNG_SELECT_BOTH);
+	for (size_t i = 0; i < N_KEPT; i++)
+		if (had[i])
+			capng_update(CAPNG_ADD,
+				     CAPNG_EFFECTIVE | CAPNG_PERMITTED |
+					     CAPNG_BOUNDING_SET,
+				     kept[i].capability);
+	r = capng_apply(CAPNG_SELECT_BOTH);
+	if (r < 0)
+		log_error("cannot reduce the capabilities (capng_apply: %d): run it as "
+			  "root",
+			  r);
+	return r < 0 ? -EPERM : 0;
+}
+
+int privilege_reduce(bool for_auditd)
+{
+	int r = check_kept(for_auditd);
 
 	if (r < 0)
 		return r;
@@ -61,18 +107,9 @@ int privilege_reduce(void)
 			  strerror(-r));
 		return r;
 	}
-	capng_clear(CAPNG_SELECT_BOTH);
-	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
-		capng_update(CAPNG_ADD,
-			     CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET,
-			     kept[i]);
-	r = capng_apply(CAPNG_SELECT_BOTH);
-	if (r < 0) {
-		log_error("cannot reduce the capabilities (capng_apply: %d): run it as "
-			  "root",
-			  r);
-		return -EPERM;
-	}
+	r = apply_kept(for_auditd);
+	if (r < 0)
+		return r;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
 		r = -errno;
 		log_error("cannot give up gaining privileges: %s", strerror(-r));

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whether the source can be reached around the guard. */
 #include <acl/libacl.h>
+#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/acl.h>
 #include <sys/stat.h>
@@ -200,5 +202,42 @@ int seal_check(const char *source, const char *mountpoint, bool allowed)
 		  "%s'), "
 		  "or accept it with -o unsealed",
 		  source, searchers.text, source, source, source, source, source);
+	return -EPERM;
+}
+
+/* A file that is not there yet is looked for by its directory. */
+static char *resolve(const char *path)
+{
+	_cleanup_(freep) char *copy = NULL;
+	char *resolved = realpath(path, NULL);
+
+	if (resolved || errno != ENOENT)
+		return resolved;
+	copy = strdup(path);
+	return copy ? realpath(dirname(copy), NULL) : NULL;
+}
+
+int seal_check_outside(const char *what, const char *path, const char *source,
+		       const char *mountpoint)
+{
+	_cleanup_(freep) char *resolved = resolve(path);
+	const char *inside = NULL;
+	int r;
+
+	if (!resolved) {
+		r = -errno;
+		log_error("the %s '%s' cannot be found: %s", what, path, strerror(-r));
+		return r;
+	}
+	if (strcmp(resolved, source) == 0 || lies_in(resolved, source))
+		inside = source;
+	else if (strcmp(resolved, mountpoint) == 0 || lies_in(resolved, mountpoint))
+		inside = mountpoint;
+	if (!inside)
+		return 0;
+	log_error(
+		"the %s '%s' lies in '%s', where those whom it is about could change it: "
+		"keep it elsewhere",
+		what, path, inside);
 	return -EPERM;
 }

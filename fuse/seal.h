@@ -11,3 +11,9 @@
  * -errno: it could not be told, and that is logged; treat it as not sealed. Both paths
  * are absolute and resolved. */
 int seal_check(const char *source, const char *mountpoint, bool allowed);
+
+/* Whether a file of the guard's own lies outside of what it guards: inside, the roles
+ * that may change the share could change it. `what` names it in the message. 0; -EPERM,
+ * logged; or another -errno of realpath(3) of its directory, logged. */
+int seal_check_outside(const char *what, const char *path, const char *source,
+		       const char *mountpoint);

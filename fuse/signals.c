@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Signals, taken by one thread. */
 #include <errno.h>
-#include <fuse_lowlevel.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 
-#include "fuse/guard.h"
 #include "fuse/log.h"
 #include "fuse/signals.h"
 
@@ -16,8 +14,7 @@
 
 struct signals {
 	pthread_t thread, loop;
-	struct fuse_session *session;
-	struct guard *guard;
+	struct signal_actions actions;
 	atomic_bool loop_ended;
 	atomic_bool by_signal;
 };
@@ -56,7 +53,7 @@ static void end_loop(struct signals *signals)
 	const struct timespec pause = { .tv_nsec = WAKE_UP_MS * 1000000L };
 
 	atomic_store(&signals->by_signal, true);
-	fuse_session_exit(signals->session);
+	signals->actions.end(signals->actions.data);
 	while (!atomic_load(&signals->loop_ended)) {
 		pthread_kill(signals->loop, SIGUSR1);
 		nanosleep(&pause, NULL);
@@ -73,22 +70,21 @@ static void *take_signals(void *data)
 		if (sigwait(&set, &number) != 0 || atomic_load(&signals->loop_ended))
 			continue;
 		if (number == SIGHUP)
-			guard_reload(signals->guard);
+			signals->actions.reload(signals->actions.data);
 		else
 			end_loop(signals);
 	}
 	return NULL;
 }
 
-int signals_start(struct fuse_session *session, struct guard *guard, struct signals **ret)
+int signals_start(const struct signal_actions *actions, struct signals **ret)
 {
 	struct signals *signals = calloc(1, sizeof(*signals));
 	int r;
 
 	if (!signals)
 		return -ENOMEM;
-	signals->session = session;
-	signals->guard = guard;
+	signals->actions = *actions;
 	signals->loop = pthread_self();
 	r = pthread_create(&signals->thread, NULL, take_signals, signals);
 	if (r != 0) {
