@@ -106,6 +106,27 @@ int fs_entry(fuse_req_t req, const struct use *dir, const char *name, uint64_t p
 	return 0;
 }
 
+bool fs_kernel_drops(fuse_req_t req, const struct use *dir, const struct target *target)
+{
+	struct filesystem *fs = fs_of(req);
+	_cleanup_(closep) int fd = source_open_name(dir->fd, target->name);
+	struct source_id id;
+	struct node *node;
+	struct stat st;
+	bool held;
+
+	if (fd < 0 || source_identify(&fs->source, fd, &id, &st) < 0)
+		return false;
+	node = node_find(fs->nodes, &(struct node_at){ .parent = dir->node,
+						       .name = target->name,
+						       .place = target->place,
+						       .id = &id,
+						       .mode = st.st_mode });
+	held = node && node_is_dropped_now(node);
+	node_put(fs->nodes, node);
+	return held;
+}
+
 void fs_reply_entry(fuse_req_t req, const struct fuse_entry_param *entry)
 {
 	struct filesystem *fs = fs_of(req); /* req is gone after the reply */

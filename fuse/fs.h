@@ -64,6 +64,11 @@ int fs_check_name(const char *name);
 int fs_entry(fuse_req_t req, const struct use *dir, const char *name, uint64_t place,
 	     struct fuse_entry_param *ret);
 
+/* A look-up of a name is being denied: whether the kernel holds the name, by all that we
+ * know. The denial makes it drop it, so that this is true once until the next look-up
+ * succeeds. */
+bool fs_kernel_drops(fuse_req_t req, const struct use *dir, const struct target *target);
+
 /* Replies with an entry; if nobody waits for it any more, the look-up is not counted. */
 void fs_reply_entry(fuse_req_t req, const struct fuse_entry_param *entry);
 

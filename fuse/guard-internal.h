@@ -3,6 +3,8 @@
 #pragma once
 
 #include <limits.h>
+#include <pthread.h>
+#include <time.h>
 
 #include "fuse/audit.h"
 #include "fuse/guard.h"
@@ -10,9 +12,19 @@
 #include "fuse/policy-store.h"
 #include "fuse/record.h"
 
+#define N_SECOND_LOOKS 256
+
+/* A look-up that was denied and recorded, and that the kernel is about to repeat. */
+struct second_look {
+	uint64_t key; /* of caller, directory and name; 0: none */
+	struct timespec denied_at;
+};
+
 struct guard {
 	struct guard_parts parts;
 	struct caller_cache *callers;
+	pthread_mutex_t second_looks_lock; /* nothing is taken below it */
+	struct second_look second_looks[N_SECOND_LOOKS];
 };
 
 /* Everything one decision is made from; guard_question_fini() releases it. */
@@ -33,6 +45,10 @@ void question_fini(struct question *question);
 int guard_locate(struct guard *guard, const struct policy_snapshot *snapshot,
 		 const struct action *action, struct target *target, char *buffer,
 		 char **ret_path);
+
+/* Whether a denied action is only the kernel's second look: see guard-second-look.c. */
+bool guard_is_second_look(struct guard *guard, const struct asker *asker,
+			  const struct action *action);
 
 /* For node_table_set_placer(). */
 uint64_t guard_place_of(void *guard, const char *path);

@@ -53,6 +53,7 @@ int guard_new(const struct guard_parts *parts, struct guard **ret)
 	if (!guard)
 		return -ENOMEM;
 	guard->parts = *parts;
+	pthread_mutex_init(&guard->second_looks_lock, NULL);
 	r = caller_cache_new(&guard->callers);
 	if (r < 0) {
 		free(guard);
@@ -212,7 +213,8 @@ static int judge(struct guard *guard, const struct asker *asker, struct action *
 		statement.error = refusal->error;
 		statement.reason = refusal->reason;
 	}
-	if (statement.error || recorded_when_allowed[action->operation]) {
+	if (statement.error ? !guard_is_second_look(guard, asker, action)
+			    : recorded_when_allowed[action->operation]) {
 		r = question_identify(guard, asker, action, &question);
 		if (r == 0)
 			r = guard_record(guard, &statement, &action->seqno);

@@ -97,6 +97,11 @@ struct action {
  * denied, and that is recorded; -EIO: it cannot be recorded; -ENAMETOOLONG, -ENOMEM. */
 int guard_allow(struct guard *guard, const struct asker *asker, struct action *action);
 
+/* A look-up of a name that the kernel holds was denied: it will ask a second time at
+ * once, and that is not another denial. */
+void guard_expect_second_look(struct guard *guard, const struct asker *asker,
+			      const struct node *dir, const char *name);
+
 /* Records that something is refused whatever is granted (EXDEV, ETXTBSY, ...), provided
  * that guard_allow() would let it pass. Returns a negative errno, never 0. */
 int guard_refuse(struct guard *guard, const struct asker *asker, struct action *action,

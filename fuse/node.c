@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "fuse/node-fd.h"
 #include "fuse/node.h"
@@ -359,6 +360,25 @@ void node_moved(struct node_table *table, struct node *node, struct node *parent
 	*name = NULL;
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
+/* A look-up that succeeds while another is denied may end up at a name that was dropped
+ * meanwhile: then nothing is known. */
+#define LOOKUP_SETTLED_NS 20000000U
+
+bool node_is_dropped_now(struct node *node)
+{
+	bool dropped = atomic_exchange(&node->dropped, true);
+
+	return !dropped && now_ns() - atomic_load(&node->found_at) > LOOKUP_SETTLED_NS;
+}
+
 int node_add(struct node_table *table, const struct node_at *at, bool lookup,
 	     struct node **ret)
 {
@@ -386,6 +406,10 @@ int node_add(struct node_table *table, const struct node_at *at, bool lookup,
 	}
 	node->n_refs++;
 	node->n_lookups += lookup;
+	if (lookup) {
+		atomic_store(&node->found_at, now_ns());
+		atomic_store(&node->dropped, false);
+	}
 	pthread_mutex_unlock(&table->lock);
 
 	dispose(table, dead);

@@ -35,10 +35,12 @@ struct node {
 	struct node *parent;	  /* under table->lock; a reference; NULL for the root */
 	char *name;		  /* under table->lock; as last looked up */
 	_Atomic uint32_t n_moves; /* renames of this name: see struct authority */
-	_Atomic uint64_t place;	  /* place.h; kept by the guard */
-	struct node_io *io;	  /* under io_table.lock; set while the node is open */
-	int fd;			  /* under fds.lock: an O_PATH descriptor, or -1 */
-	uint32_t n_pins;	  /* under fds.lock: uses of that descriptor */
+	_Atomic bool
+		dropped; /* the kernel dropped its name: a look-up of it was denied */
+	_Atomic uint64_t place; /* place.h; kept by the guard */
+	struct node_io *io;	/* under io_table.lock; set while the node is open */
+	int fd;			/* under fds.lock: an O_PATH descriptor, or -1 */
+	uint32_t n_pins;	/* under fds.lock: uses of that descriptor */
 	uint32_t slot;		/* under fds.lock: where the descriptor is in the cache */
 	unsigned char handle[]; /* constant */
 };
@@ -57,6 +59,11 @@ struct node_table *node_table_free(struct node_table *table);
 struct node *node_get(struct node_table *table, uint64_t id);
 struct node *node_ref(struct node_table *table, struct node *node);
 void node_put(struct node_table *table, struct node *node);
+
+/* A look-up of the node's name is being denied: whether the kernel holds the name, by all
+ * that we know, and nobody else is looking it up just now. The denial makes it drop the
+ * name, so this is true once until a look-up succeeds again. */
+bool node_is_dropped_now(struct node *node);
 
 /* Finds or makes the node of an inode at a name, in one critical section, and moves it to
  * that name. The same inode in another zone (`place`) is another node. If `lookup`, the

@@ -13,6 +13,7 @@
 void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	_cleanup_(fs_unuse) struct use dir = { 0 };
+	struct asker asker = asker_of(req);
 	struct fuse_entry_param entry;
 	struct action action = { .operation = OPERATION_LOOKUP };
 	int r;
@@ -24,6 +25,8 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		action.on = (struct target){ .dir = dir.node, .name = name };
 		r = fs_allow(req, &action);
 	}
+	if (r == -EACCES && fs_kernel_drops(req, &dir, &action.on))
+		guard_expect_second_look(fs_of(req)->guard, &asker, dir.node, name);
 	if (r == 0)
 		r = fs_entry(req, &dir, name, action.on.place, &entry);
 	if (r < 0)
