@@ -36,6 +36,7 @@ struct node {
 	char *name;		  /* under table->lock; as last looked up */
 	_Atomic uint32_t n_moves; /* renames of this name: see struct authority */
 	_Atomic bool
+	_Atomic uint64_t found_at; /* ns, CLOCK_MONOTONIC: the last look-up that succeeded */
 		dropped; /* the kernel dropped its name: a look-up of it was denied */
 	_Atomic uint64_t place; /* place.h; kept by the guard */
 	struct node_io *io;	/* under io_table.lock; set while the node is open */

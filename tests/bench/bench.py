@@ -341,6 +341,7 @@ class Bench:
             self.own_directory(os.path.join(self.source, "work", system.name))
         self.own_directory(os.path.join(self.source, "many"))
         self.make("make-tree", os.path.join(self.source, "many"), *self.sizes.many, 0)
+        report.memory_header()
         for system in [s for s in self.systems if s.is_fuse]:
             self._measure_memory(system)
         subprocess.run(["umount", self.source], check=True)

@@ -116,12 +116,13 @@ def introduction(bench, machine):
             print(f"  {system.label:15} {system.options}")
 
 
+def memory_header():
+    print("\nMemory of the daemon after find -ls over many files, on a tmpfs.")
+    print(f"{'':17}{'files':>11}{'bytes a file':>14}{'grew by':>12}{'after forget':>14}"
+          f"{'descriptors':>13}{'took':>9}")
+
+
 def memory_row(system, memory):
-    if not getattr(memory_row, "started", False):
-        memory_row.started = True
-        print(f"\nMemory of the daemon after find -ls over many files.")
-        print(f"{'':17}{'files':>11}{'bytes a file':>14}{'grew by':>12}{'after forget':>14}"
-              f"{'descriptors':>13}{'took':>9}")
     grown = memory["after"] - memory["before"]
     left = memory["forgotten"] - memory["before"]
     print(f"{system.label:17}{memory['files']:>11,}{memory['bytes_per_file']:>14.0f}"

@@ -43,7 +43,8 @@ def _verdict(text, measured, met):
 
 def _ratio(bench, name, base, least):
     result = bench.results.get(name)
-    text = f"{report.whole_title(name)}: at least {least} of {base}"
+    words = {"watch": "native with auditd's watch", "best peer": "the best peer"}
+    text = f"{report.whole_title(name)}: at least {least} of {words.get(base, base)}"
     if result is None:
         return _verdict(text, "-", None)
     other = result.best(PEERS) if base == "best peer" else base
