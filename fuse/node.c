@@ -374,7 +374,7 @@ static uint64_t now_ns(void)
 
 bool node_is_dropped_now(struct node *node)
 {
-	bool dropped = atomic_exchange(&node->dropped, true);
+	bool dropped = atomic_exchange(&node->dropped, 1);
 
 	return !dropped && now_ns() - atomic_load(&node->found_at) > LOOKUP_SETTLED_NS;
 }
@@ -408,7 +408,7 @@ int node_add(struct node_table *table, const struct node_at *at, bool lookup,
 	node->n_lookups += lookup;
 	if (lookup) {
 		atomic_store(&node->found_at, now_ns());
-		atomic_store(&node->dropped, false);
+		atomic_store(&node->dropped, 0);
 	}
 	pthread_mutex_unlock(&table->lock);
 

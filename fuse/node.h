@@ -35,9 +35,10 @@ struct node {
 	struct node *parent;	  /* under table->lock; a reference; NULL for the root */
 	char *name;		  /* under table->lock; as last looked up */
 	_Atomic uint32_t n_moves; /* renames of this name: see struct authority */
-	_Atomic bool
-	_Atomic uint64_t found_at; /* ns, CLOCK_MONOTONIC: the last look-up that succeeded */
-		dropped; /* the kernel dropped its name: a look-up of it was denied */
+	/* CLOCK_MONOTONIC, ns: the last look-up of the name that succeeded */
+	_Atomic uint64_t found_at;
+	/* the kernel dropped the name: a look-up of it was denied since */
+	_Atomic uint32_t dropped;
 	_Atomic uint64_t place; /* place.h; kept by the guard */
 	struct node_io *io;	/* under io_table.lock; set while the node is open */
 	int fd;			/* under fds.lock: an O_PATH descriptor, or -1 */

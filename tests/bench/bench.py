@@ -112,6 +112,7 @@ class Bench:
         self.results = {}
         self.memory = {}
         self.notes = []
+        self.dropped_guard = False
         self._serial = 0
         self._warmed = set()
         self.walked = {}
@@ -184,6 +185,7 @@ class Bench:
     def _drop(self, system, reason):
         self.note(f"{system.name}: did not survive, {reason}")
         self.systems.remove(system)
+        self.dropped_guard |= system.is_guard
         system.stop()
 
     def note(self, text):
@@ -216,7 +218,7 @@ class Bench:
         """What a cold run has warmed is measured warm at once, before it is forgotten."""
         groups = []
         for workload in self.workloads:
-            if groups and groups[-1][-1].cold and not workload.cold:
+            if groups and groups[-1][-1].name == f"{workload.name}-cold":
                 groups[-1].append(workload)
             else:
                 groups.append([workload])
@@ -510,6 +512,8 @@ def main():
     report.closing(bench, verdicts)
     save(bench, verdicts, options.output)
     print(f"{time.monotonic() - bench.started:.0f} s")
+    void = any(result.void for result in bench.results.values())
+    sys.exit(1 if void or bench.dropped_guard else 0)
 
 
 if __name__ == "__main__":
