@@ -126,7 +126,8 @@ def memory_row(system, memory):
     grown = memory["after"] - memory["before"]
     left = memory["forgotten"] - memory["before"]
     print(f"{system.label:17}{memory['files']:>11,}{memory['bytes_per_file']:>14.0f}"
-          f"{grown / 2**20:>8.0f} MiB{left / 2**20:>10.0f} MiB{memory['descriptors']:>13,}{memory['seconds']:>7.1f} s",
+          f"{grown / 2**20:>8.0f} MiB{left / 2**20:>10.0f} MiB"
+          f"{memory['descriptors']:>13,}{memory['seconds']:>7.1f} s",
           flush=True)
 
 

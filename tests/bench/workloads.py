@@ -16,7 +16,7 @@ class Sizes:
         while self.model > 64 * MIB and self.model * (n_systems + 1) > available_memory:
             self.model //= 2
         self.touches = 20_000 if quick else 100_000
-        self.seconds = 0.15 if quick else 1.0
+        self.seconds = 0.15 if quick else 0.6
         # One pass over the big file, and how long at least there are passes.
         self.most = 0.25 if quick else 1.5
         self.least = 0.1 if quick else 0.4
@@ -26,8 +26,8 @@ class Sizes:
         self.tree = (50, 100) if quick else (2_000, 100)
         # What memory is measured over.
         self.many = (100, 200) if quick else (2_000, 500)
-        self.walk_seconds = 2.0 if quick else 6.0
-        self.save_seconds = 1.0 if quick else 6.0
+        self.walk_seconds = 1.0 if quick else 4.0
+        self.save_seconds = 1.0 if quick else 4.0
         self.write_region = 64 * MIB
         self.most_written = 256 * MIB if quick else 4096 * MIB
 
