@@ -364,13 +364,13 @@ static uint64_t now_ns(void)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
 
 /* A look-up that succeeds while another is denied may end up at a name that was dropped
  * meanwhile: then nothing is known. */
-#define LOOKUP_SETTLED_NS 20000000U
+#define LOOKUP_SETTLED_NS 3000000U
 
 bool node_is_dropped_now(struct node *node)
 {

@@ -53,6 +53,8 @@ class Cell:
             os.chown(guard.source(top, "symlink"), entry.pw_uid, entry.pw_gid,
                      follow_symlinks=False)
             os.setxattr(guard.source(top, "model"), "user.color", b"blue")
+        self.flags = _with_open(guard.source(self.top, "model"), os.O_RDONLY,
+                                syscalls.get_flags)
 
     @staticmethod
     def _join(*names):
@@ -726,7 +728,8 @@ row(
 
 def _set_flags(cell):
     def act(fd):
-        syscalls.set_flags(fd, syscalls.FS_NODUMP_FL)
+        # The other flags stay: ext4 refuses, for some files, to take FS_EXTENT_FL away.
+        syscalls.set_flags(fd, cell.flags | syscalls.FS_NODUMP_FL)
 
     return _with_open(cell.path("model"), os.O_RDONLY, act)
 
