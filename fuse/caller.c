@@ -324,28 +324,21 @@ static bool slot_is_fresh(const struct caller_slot *slot, const struct asker *as
 	return age_ns >= 0 && age_ns < CALLER_LIFE_NS;
 }
 
-/* A name is chosen freely (prctl(2)), so the executable is compared as well. A process
- * that has ended is the one that was read. */
+/* execve(2) keeps a thread's number and ids. A process that has ended is the one that was
+ * read. */
 static bool still_same_program(const struct caller *caller)
 {
-	char comm[sizeof(caller->comm)] = "", exe[PATH_MAX], path[64];
+	char exe[PATH_MAX], path[64];
 	ssize_t n;
 
 	if (!caller->complete)
 		return true;
-	n = read_proc(caller->actor.pid, "comm", comm, sizeof(comm));
-	if (n == -E2BIG)
-		n = sizeof(comm) - 1;
-	if (n <= 0)
-		return true;
-	comm[n - 1] = '\0';
 	snprintf(path, sizeof(path), "/proc/%d/exe", caller->actor.pid);
 	n = readlink(path, exe, sizeof(exe) - 1);
 	if (n < 0)
 		return true;
 	exe[n] = '\0';
-	return strcmp(comm, caller->comm) == 0 && caller->exe &&
-	       strcmp(exe, caller->exe) == 0;
+	return caller->exe && strcmp(exe, caller->exe) == 0;
 }
 
 static struct caller_slot *slot_of(struct caller_cache *cache, const struct asker *asker)

@@ -232,6 +232,8 @@ int channel_reply_open(fuse_req_t req, const struct fuse_entry_param *entry,
 				      sizeof(answer.open));
 	answer.entry.nodeid = entry->ino;
 	answer.entry.generation = entry->generation;
+	answer.entry.entry_valid = (uint64_t)entry->entry_timeout; /* whole seconds */
+	answer.entry.attr_valid = (uint64_t)entry->attr_timeout;
 	fill_attr(&answer.entry.attr, &entry->attr);
 	return fuse_reply_buf(req, (const char *)&answer, sizeof(answer));
 }

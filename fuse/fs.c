@@ -74,6 +74,16 @@ int fs_check_name(const char *name)
 	return strlen(name) > NAME_MAX ? -ENAMETOOLONG : 0;
 }
 
+void fs_cache_entry(struct filesystem *fs, struct node *dir, uint64_t place,
+		    struct fuse_entry_param *entry)
+{
+	bool has_other_names = !S_ISDIR(entry->attr.st_mode) && entry->attr.st_nlink > 1;
+
+	entry->attr_timeout = FS_CACHE_SECONDS;
+	if (!has_other_names && guard_may_cache(fs->guard, dir, place))
+		entry->entry_timeout = FS_CACHE_SECONDS;
+}
+
 int fs_entry(fuse_req_t req, const struct use *dir, const char *name, uint64_t place,
 	     struct fuse_entry_param *ret)
 {
@@ -101,6 +111,7 @@ int fs_entry(fuse_req_t req, const struct use *dir, const char *name, uint64_t p
 		return r;
 	ret->ino = node->id;
 	ret->generation = 1; /* numbers are never reused */
+	fs_cache_entry(fs, dir->node, place, ret);
 	guard_show(fs->guard, place, &ret->attr);
 	node_put(fs->nodes, node);
 	return 0;

@@ -44,6 +44,11 @@ int fs_settle(fuse_req_t req, const struct action *action, int result);
 int fs_settle_length(fuse_req_t req, const struct action *action, ssize_t result);
 int fs_refuse(fuse_req_t req, struct action *action, int error, const char *reason);
 
+/* For how long the kernel may keep names that are no gates, and attributes, in seconds.
+ * What changes in the source behind the guard, or under a new policy, shows after that
+ * time. */
+#define FS_CACHE_SECONDS 1
+
 /* A node that a request named, with its O_PATH descriptor. */
 struct use {
 	struct node_table *nodes;
@@ -68,6 +73,11 @@ int fs_entry(fuse_req_t req, const struct use *dir, const char *name, uint64_t p
  * know. The denial makes it drop it, so that this is true once until the next look-up
  * succeeds. */
 bool fs_kernel_drops(fuse_req_t req, const struct use *dir, const struct target *target);
+
+/* Says how long an entry may be kept: names that are no gates, but for those of files
+ * that have others, so that a record names the one that was used. */
+void fs_cache_entry(struct filesystem *fs, struct node *dir, uint64_t place,
+		    struct fuse_entry_param *entry);
 
 /* Replies with an entry; if nobody waits for it any more, the look-up is not counted. */
 void fs_reply_entry(fuse_req_t req, const struct fuse_entry_param *entry);

@@ -133,6 +133,16 @@ bool guard_mapped_writes(struct guard *guard, struct node *node)
 	return allowed;
 }
 
+bool guard_may_cache(struct guard *guard, struct node *dir, uint64_t place)
+{
+	uint64_t dir_place = guard_place(guard, dir);
+
+	return dir->id != NODE_ROOT && dir_place != 0 &&
+	       !(dir_place & PLACE_ZONES_BELOW) &&
+	       place_same_generation(dir_place, place) &&
+	       place_same_zone(dir_place, place);
+}
+
 /* A place of an older generation shows nothing: its zone may not exist any more. */
 void guard_show(struct guard *guard, uint64_t place, struct stat *st)
 {

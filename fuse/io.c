@@ -19,14 +19,6 @@ static const enum io_mode modes[3][N_STATES] = {
 	[O_RDWR] = { IO_CACHED, IO_PASSTHROUGH_DIRECT, IO_CACHED },
 };
 
-void io_table_init(struct io_table *table, struct channel *channel,
-		   struct node_table *nodes)
-{
-	*table = (struct io_table){ .lock = PTHREAD_MUTEX_INITIALIZER,
-				    .channel = channel,
-				    .nodes = nodes };
-}
-
 const char *io_mode_name(enum io_mode mode)
 {
 	static const char *const names[] = {
@@ -44,13 +36,14 @@ static bool is_passthrough(enum io_mode mode)
 	return mode == IO_PASSTHROUGH || mode == IO_PASSTHROUGH_DIRECT;
 }
 
-static struct node_io *node_io_new(void)
+static struct node_io *node_io_new(struct node *node)
 {
 	struct node_io *io = calloc(1, sizeof(*io));
 
 	if (!io)
 		return NULL;
 	pthread_mutex_init(&io->lock, NULL);
+	io->node = node;
 	io->read_fd = -1;
 	return io;
 }
@@ -65,18 +58,71 @@ static void node_io_free(struct io_table *table, struct node_io *io)
 	free(io);
 }
 
-/* The inode's I/O, made if it was not open; counted as used. NULL: no memory. */
-static struct node_io *io_get(struct io_table *table, struct node *node)
+/* Under table->lock. Takes one that nobody uses from its node. */
+static struct node_io *detach_idle(struct io_table *table, struct node_io *io)
 {
-	struct node_io *fresh = node_io_new();
-	struct node_io *io;
+	TAILQ_REMOVE(&table->idle, io, idle);
+	table->n_idle--;
+	io->node->io = NULL;
+	return io;
+}
+
+/* A node is about to be freed: nobody uses it. */
+static void forget_node(void *data, struct node *node)
+{
+	struct io_table *table = data;
+	struct node_io *unused = NULL;
 
 	pthread_mutex_lock(&table->lock);
+	if (node->io)
+		unused = detach_idle(table, node->io);
+	pthread_mutex_unlock(&table->lock);
+	node_io_free(table, unused);
+}
+
+void io_table_init(struct io_table *table, struct channel *channel,
+		   struct node_table *nodes)
+{
+	*table = (struct io_table){ .lock = PTHREAD_MUTEX_INITIALIZER,
+				    .channel = channel,
+				    .nodes = nodes };
+	TAILQ_INIT(&table->idle);
+	node_table_set_forgetter(nodes, forget_node, table);
+}
+
+void io_table_fini(struct io_table *table)
+{
+	while (table->channel && !TAILQ_EMPTY(&table->idle))
+		node_io_free(table, detach_idle(table, TAILQ_FIRST(&table->idle)));
+}
+
+/* Under table->lock. */
+static void count_use(struct io_table *table, struct node_io *io)
+{
+	if (io->is_idle) {
+		TAILQ_REMOVE(&table->idle, io, idle);
+		table->n_idle--;
+		io->is_idle = false;
+	}
+	io->n_users++;
+}
+
+/* The inode's I/O, made if there is none; counted as used. NULL: no memory. */
+static struct node_io *io_get(struct io_table *table, struct node *node)
+{
+	struct node_io *fresh = NULL, *io;
+
+	pthread_mutex_lock(&table->lock);
+	if (!node->io) {
+		pthread_mutex_unlock(&table->lock);
+		fresh = node_io_new(node);
+		pthread_mutex_lock(&table->lock);
+	}
 	if (!node->io)
 		node->io = take_ptr(fresh);
 	io = node->io;
 	if (io)
-		io->n_users++;
+		count_use(table, io);
 	pthread_mutex_unlock(&table->lock);
 	node_io_free(table, fresh);
 	return io;
@@ -88,20 +134,33 @@ static struct node_io *io_get_if_open(struct io_table *table, struct node *node)
 
 	pthread_mutex_lock(&table->lock);
 	io = node->io;
-	if (io)
+	if (io && io->n_users > 0)
 		io->n_users++;
+	else
+		io = NULL;
 	pthread_mutex_unlock(&table->lock);
 	return io;
 }
 
+/* The last user's: a registration is kept, in place of the one that is idle the longest.
+ */
 static void io_put(struct io_table *table, struct node *node, struct node_io *io)
 {
 	struct node_io *unused = NULL;
 
 	pthread_mutex_lock(&table->lock);
-	if (--io->n_users == 0) {
+	if (--io->n_users > 0) {
+		pthread_mutex_unlock(&table->lock);
+		return;
+	}
+	if (io->backing_id == 0) {
 		unused = io;
 		node->io = NULL;
+	} else {
+		io->is_idle = true;
+		TAILQ_INSERT_TAIL(&table->idle, io, idle);
+		if (++table->n_idle > IO_IDLE_MAX)
+			unused = detach_idle(table, TAILQ_FIRST(&table->idle));
 	}
 	pthread_mutex_unlock(&table->lock);
 	node_io_free(table, unused);
@@ -333,7 +392,7 @@ bool io_is_open(struct io_table *table, struct node *node)
 	bool is_open;
 
 	pthread_mutex_lock(&table->lock);
-	is_open = node->io != NULL;
+	is_open = node->io && node->io->n_users > 0;
 	pthread_mutex_unlock(&table->lock);
 	return is_open;
 }

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 #include <time.h>
 
 #include "fuse/channel.h"
@@ -22,8 +23,11 @@ enum io_mode {
 
 /* The I/O of one inode while it is open; one for all of its handles. */
 struct node_io {
-	pthread_mutex_t lock; /* taken before node_table and node_fds locks */
-	uint32_t n_users;     /* under io_table.lock: handles, open or being opened */
+	TAILQ_ENTRY(node_io) idle; /* under io_table.lock, while is_idle */
+	bool is_idle;		   /* under io_table.lock: kept although nobody uses it */
+	struct node *node;	   /* constant: whose it is */
+	pthread_mutex_t lock;	   /* taken before node_table and node_fds locks */
+	uint32_t n_users; /* under io_table.lock: handles, open or being opened */
 
 	/* Under lock, all that follows: */
 	uint32_t n_passthrough; /* handles of either passthrough mode */
@@ -41,14 +45,25 @@ struct node_io {
 };
 
 struct io_table {
-	pthread_mutex_t lock; /* of node->io and n_users; nothing is taken below it */
+	pthread_mutex_t
+		lock; /* of node->io, n_users and the idle; nothing is taken below it */
+	TAILQ_HEAD(, node_io) idle; /* the longest idle first */
+	unsigned n_idle;
 	struct channel *channel;
 	struct node_table *nodes;
 	_Atomic uint64_t n_passthrough_refused; /* opens served without, for status */
 };
 
+/* Files that are opened again and again keep their registration for a while after the
+ * last close: two ioctls, an open and a close less each time. The inode stays held by it
+ * until the kernel forgets it, which it does at once when it is removed. */
+#define IO_IDLE_MAX 256
+
 void io_table_init(struct io_table *table, struct channel *channel,
 		   struct node_table *nodes);
+
+/* Ends what is kept of closed files; every handle is closed by then. */
+void io_table_fini(struct io_table *table);
 
 /* What an open wants, and what it got. */
 struct io_request {

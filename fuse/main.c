@@ -244,6 +244,7 @@ static void daemon_fini(struct daemon *daemon)
 	if (daemon->session)
 		fuse_session_destroy(daemon->session);
 	guard_free(daemon->fs.guard);
+	io_table_fini(&daemon->fs.ios);
 	node_table_free(daemon->fs.nodes);
 	source_fini(&daemon->fs.source);
 	audit_free(daemon->audit);

@@ -21,6 +21,8 @@ struct node_table {
 	struct node_fds fds;
 	uint64_t (*place_of)(void *data, const char *path);
 	void *placer_data;
+	void (*forget)(void *data, struct node *node);
+	void *forgetter_data;
 };
 
 #define NODE_OF(link, member) \
@@ -131,6 +133,13 @@ void node_table_set_placer(struct node_table *table,
 	table->placer_data = data;
 }
 
+void node_table_set_forgetter(struct node_table *table,
+			      void (*forget)(void *data, struct node *node), void *data)
+{
+	table->forget = forget;
+	table->forgetter_data = data;
+}
+
 struct node_table *node_table_free(struct node_table *table)
 {
 	if (!table)
@@ -212,6 +221,8 @@ static void dispose(struct node_table *table, struct hash_link *dead)
 		struct node *node = NODE_OF(dead, by_id);
 
 		dead = dead->next;
+		if (table->forget)
+			table->forget(table->forgetter_data, node);
 		node_fds_drop(&table->fds, node);
 		free(node->name);
 		free(node);

@@ -55,6 +55,10 @@ int node_table_new(const struct source *source, struct node_table **ret);
 void node_table_set_placer(struct node_table *table,
 			   uint64_t (*place_of)(void *data, const char *path),
 			   void *data);
+/* What is to be done before a node is freed, with no lock held. Set once. */
+void node_table_set_forgetter(struct node_table *table,
+			      void (*forget)(void *data, struct node *node), void *data);
+
 struct node_table *node_table_free(struct node_table *table);
 
 /* A reference to a node by its number, or NULL: the kernel named one that is gone. */

@@ -252,6 +252,8 @@ static int create_node(struct creation *new, int fd, struct node **ret)
 	new->entry.ino = (*ret)->id;
 	new->entry.generation = 1;
 	target_is(&new->action.on, &new->entry.attr);
+	if (new->name)
+		fs_cache_entry(fs, new->dir.node, new->action.on.place, &new->entry);
 	guard_show(fs->guard, new->action.on.place, &new->entry.attr);
 	return 0;
 }
