@@ -57,7 +57,7 @@ struct io_table {
 /* Files that are opened again and again keep their registration for a while after the
  * last close: two ioctls, an open and a close less each time. The inode stays held by it
  * until the kernel forgets it, which it does at once when it is removed. */
-#define IO_IDLE_MAX 256
+#define IO_IDLE_MAX 1024
 
 void io_table_init(struct io_table *table, struct channel *channel,
 		   struct node_table *nodes);

@@ -10,7 +10,7 @@ struct source;
 
 /* Descriptors kept open while nobody uses them. Far below the hard limit of 20,000 that a
  * client could otherwise exhaust (CVE-2020-10717 was that). */
-#define NODE_FDS_KEPT 1024
+#define NODE_FDS_KEPT 768
 
 struct node_fds {
 	pthread_mutex_t lock; /* innermost: nothing is taken below it */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The inodes that the kernel knows. */
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +17,7 @@ struct node_table {
 	struct hash_table by_id;
 	struct hash_table by_source;
 	uint64_t last_id;
+	_Atomic uint64_t n_freed;
 	const struct source *source;
 	struct node *root;
 	struct node_fds fds;
@@ -213,6 +215,10 @@ static struct hash_link *collect(struct node_table *table, struct node *node)
 	return dead;
 }
 
+/* The allocator keeps what it was given back; after a walk over a large tree that is
+ * much. */
+#define TRIM_AFTER 65536
+
 /* Without table->lock: the last close(2) of a removed file may take the source seconds.
  */
 static void dispose(struct node_table *table, struct hash_link *dead)
@@ -226,6 +232,8 @@ static void dispose(struct node_table *table, struct hash_link *dead)
 		node_fds_drop(&table->fds, node);
 		free(node->name);
 		free(node);
+		if (atomic_fetch_add(&table->n_freed, 1) % TRIM_AFTER == TRIM_AFTER - 1)
+			malloc_trim(0);
 	}
 }
 
