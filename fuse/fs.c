@@ -84,10 +84,12 @@ void fs_cache_entry(struct filesystem *fs, struct node *dir, uint64_t place,
 		entry->entry_timeout = FS_CACHE_SECONDS;
 }
 
-int fs_entry(fuse_req_t req, const struct use *dir, const char *name, uint64_t place,
-	     struct fuse_entry_param *ret)
+/* One attempt: -EAGAIN if a rename came in between. */
+static int try_entry(fuse_req_t req, const struct use *dir, const char *name,
+		     uint64_t place, struct fuse_entry_param *ret)
 {
 	struct filesystem *fs = fs_of(req);
+	uint64_t n_moves = node_moves(fs->nodes);
 	_cleanup_(closep) int fd = source_open_name(dir->fd, name);
 	struct source_id id;
 	struct node *node;
@@ -105,6 +107,7 @@ int fs_entry(fuse_req_t req, const struct use *dir, const char *name, uint64_t p
 					.place = place,
 					.id = &id,
 					.mode = ret->attr.st_mode,
+					.n_moves = n_moves,
 					.fd = &fd },
 		     true, &node);
 	if (r < 0)
@@ -115,6 +118,18 @@ int fs_entry(fuse_req_t req, const struct use *dir, const char *name, uint64_t p
 	guard_show(fs->guard, place, &ret->attr);
 	node_put(fs->nodes, node);
 	return 0;
+}
+
+#define ENTRY_ATTEMPTS 16
+
+int fs_entry(fuse_req_t req, const struct use *dir, const char *name, uint64_t place,
+	     struct fuse_entry_param *ret)
+{
+	int r = -EAGAIN;
+
+	for (int i = 0; r == -EAGAIN && i < ENTRY_ATTEMPTS; i++)
+		r = try_entry(req, dir, name, place, ret);
+	return r == -EAGAIN ? -ESTALE : r; /* ESTALE has the kernel walk the path again */
 }
 
 bool fs_kernel_drops(fuse_req_t req, const struct use *dir, const struct target *target)

@@ -18,6 +18,7 @@ struct node_table {
 	struct hash_table by_source;
 	uint64_t last_id;
 	_Atomic uint64_t n_freed;
+	_Atomic uint64_t n_moves;
 	const struct source *source;
 	struct node *root;
 	struct node_fds fds;
@@ -322,6 +323,11 @@ static bool is_in_zone(struct node_table *table, struct node *node, uint64_t pla
 	       place_same_zone(known, place);
 }
 
+static bool is_at(const struct node *node, const struct node_at *at)
+{
+	return node->parent == at->parent && strcmp(node->name, at->name) == 0;
+}
+
 /* The node of the same inode that stands for this name: the one that already has it, else
  * one of the same zone (a hard link, or a change behind the guard). */
 static struct node *find_at(struct node_table *table, const struct node_at *at)
@@ -337,7 +343,7 @@ static struct node *find_at(struct node_table *table, const struct node_at *at)
 
 		if (!node_is(node, id) || node == table->root)
 			continue;
-		if (node->parent == at->parent && strcmp(node->name, at->name) == 0)
+		if (is_at(node, at))
 			return node;
 		if (is_in_zone(table, node, at->place) && !lies_in(at->parent, node))
 			same_zone = node;
@@ -373,6 +379,7 @@ void node_moved(struct node_table *table, struct node *node, struct node *parent
 		dead = move(table, node, parent, name);
 	atomic_store(&node->place, 0);
 	atomic_fetch_add(&node->n_moves, 1);
+	atomic_fetch_add(&table->n_moves, 1);
 	pthread_mutex_unlock(&table->lock);
 	dispose(table, dead);
 	free(*name);
@@ -410,8 +417,14 @@ int node_add(struct node_table *table, const struct node_at *at, bool lookup,
 		return -ENOMEM;
 	pthread_mutex_lock(&table->lock);
 	node = find_at(table, at);
+	if (node && !is_at(node, at) && atomic_load(&table->n_moves) != at->n_moves) {
+		pthread_mutex_unlock(&table->lock);
+		free(fresh->name);
+		free(fresh);
+		return -EAGAIN;
+	}
 	if (node) {
-		if (node->parent != at->parent || strcmp(node->name, at->name) != 0)
+		if (!is_at(node, at))
 			dead = move(table, node, at->parent, &fresh->name);
 		atomic_store(&node->place, at->place);
 	} else {
@@ -460,6 +473,16 @@ char *node_path(struct node_table *table, struct node *node, const char *name,
 	begin = path_of(node, name, buffer);
 	pthread_mutex_unlock(&table->lock);
 	return begin;
+}
+
+uint64_t node_moves(struct node_table *table)
+{
+	return atomic_load(&table->n_moves);
+}
+
+void node_moves_begin(struct node_table *table)
+{
+	atomic_fetch_add(&table->n_moves, 1);
 }
 
 int node_name(struct node_table *table, struct node *node, struct node **ret_parent,

@@ -82,10 +82,18 @@ struct node_at {
 	uint64_t place;
 	const struct source_id *id;
 	mode_t mode;
+	uint64_t n_moves; /* node_moves(), as read before the name was opened */
 	int *fd;
 };
 int node_add(struct node_table *table, const struct node_at *at, bool lookup,
 	     struct node **ret);
+
+/* How many renames there have been. A look-up that found an inode before one and would
+ * put it back where it was then is told so by node_add(): -EAGAIN, look again. */
+uint64_t node_moves(struct node_table *table);
+
+/* A rename is about to happen in the source. */
+void node_moves_begin(struct node_table *table);
 
 /* The node that is known at a name, if it is; a reference, or NULL. */
 struct node *node_find(struct node_table *table, const struct node_at *at);

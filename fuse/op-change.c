@@ -266,6 +266,7 @@ static int rename_in_source(struct filesystem *fs, const struct renaming *renami
 	r = moving_init(fs, dir, &action->on, renaming->new_name, &moved);
 	if (r == 0 && renaming->flags & RENAME_EXCHANGE)
 		r = moving_init(fs, new_dir, &action->to, renaming->name, &exchanged);
+	node_moves_begin(fs->nodes);
 	if (r == 0)
 		r = RET_ERRNO(renameat2(dir->fd, renaming->name, new_dir->fd,
 					renaming->new_name, renaming->flags));

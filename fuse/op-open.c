@@ -245,6 +245,7 @@ static int create_node(struct creation *new, int fd, struct node **ret)
 					.place = new->action.on.place,
 					.id = &id,
 					.mode = new->entry.attr.st_mode,
+					.n_moves = node_moves(fs->nodes),
 					.fd = &held },
 		     true, ret);
 	if (r < 0)

@@ -251,6 +251,46 @@ static void a_directory_never_becomes_its_own_ancestor(void **state)
 	node_put(f->table, outer);
 }
 
+static void a_look_up_from_before_a_rename_does_not_put_a_node_back(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t before = node_moves(f->table);
+	struct source_id id = { 0 };
+	struct node *node, *again;
+	struct stat st;
+	int fd;
+
+	make_file(f, "a");
+	node = look_up(f, f->root, "a", ZONE_A);
+	fd = node_fd_get(f->table, node);
+	assert_int_equal(source_identify(&f->source, fd, &id, &st), 0);
+	node_fd_put(f->table, node, fd);
+	move_to(f, node, f->root, "b");
+	assert_int_equal(
+		node_add(f->table,
+			 &(struct node_at){ .parent = f->root,
+					    .name = "a",
+					    .place = ZONE_A,
+					    .id = &id,
+					    .n_moves = before },
+			 true, &again),
+		0); /* its zone is not known: another node, which moves nothing */
+	assert_ptr_not_equal(again, node);
+	node_put(f->table, again);
+
+	atomic_store(&node->place, ZONE_A);
+	assert_int_equal(node_add(f->table,
+				  &(struct node_at){ .parent = f->root,
+						     .name = "c",
+						     .place = ZONE_A,
+						     .id = &id,
+						     .n_moves = before },
+				  true, &again),
+			 -EAGAIN);
+	assert_path(f, node, NULL, "/b");
+	node_put(f->table, node);
+}
+
 static void a_path_that_is_too_long_is_none(void **state)
 {
 	struct fixture *f = *state;
@@ -373,6 +413,7 @@ int main(void)
 		PROMISE(a_gone_inode_is_stale),
 		PROMISE(children_keep_their_parents_and_paths_follow_renames),
 		PROMISE(a_directory_never_becomes_its_own_ancestor),
+		PROMISE(a_look_up_from_before_a_rename_does_not_put_a_node_back),
 		PROMISE(a_path_that_is_too_long_is_none),
 		PROMISE(descriptors_are_bounded_and_found_again),
 		PROMISE(threads_may_look_up_and_forget_the_same_nodes),
