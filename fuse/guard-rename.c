@@ -44,13 +44,12 @@ static void locate_both(struct guard *guard, struct action *action)
 	policy_snapshot_put(&snapshot);
 }
 
-int guard_rename(struct guard *guard, const struct asker *asker, struct action *action,
-		 const struct rename_facts *facts)
+/* Which operations a rename takes, where both names are now; why it must copy, or NULL.
+ */
+static const char *choose_rename(struct guard *guard, struct action *action,
+				 const struct rename_facts *facts)
 {
-	const char *reason;
-
 	locate_both(guard, action);
-	reason = reason_to_copy(action, facts);
 	if (facts->exchange) {
 		action->operation = OPERATION_RENAME_EXCHANGE;
 		action->to_operation = OPERATION_RENAME_EXCHANGE;
@@ -63,12 +62,28 @@ int guard_rename(struct guard *guard, const struct asker *asker, struct action *
 					       ? OPERATION_RENAME_OVER_DIR
 					       : OPERATION_RENAME_OVER;
 	}
-	if (reason)
-		return guard_refuse(guard, asker, action, EXDEV, reason);
-	return guard_allow(guard, asker, action);
+	return reason_to_copy(action, facts);
 }
 
-int guard_link(struct guard *guard, const struct asker *asker, struct action *action)
+int guard_rename(struct guard *guard, const struct asker *asker, struct action *action,
+		 const struct rename_facts *facts)
+{
+	uint64_t chosen_by;
+	int r;
+
+	/* The decision may find a newer policy in force than the choice did, and other
+	 * zones. */
+	do {
+		const char *reason = choose_rename(guard, action, facts);
+
+		chosen_by = action->on.place;
+		r = reason ? guard_refuse(guard, asker, action, EXDEV, reason)
+			   : guard_allow(guard, asker, action);
+	} while (r == 0 && !place_same_generation(chosen_by, action->on.place));
+	return r;
+}
+
+static void locate_link(struct guard *guard, struct action *action)
 {
 	struct policy_snapshot snapshot;
 
@@ -77,12 +92,25 @@ int guard_link(struct guard *guard, const struct asker *asker, struct action *ac
 	action->to.place =
 		guard_name_place(guard, &snapshot, action->to.dir, action->to.name);
 	policy_snapshot_put(&snapshot);
-	action->operation = OPERATION_LINK;
+}
+
+int guard_link(struct guard *guard, const struct asker *asker, struct action *action)
+{
+	uint64_t chosen_by;
+	int r;
+
 	action->to_operation = OPERATION_LINK;
-	if (crosses_zones(&action->on, &action->to)) {
-		action->operation = OPERATION_LOOKUP; /* what is asked of the old name */
-		return guard_refuse(guard, asker, action, EXDEV,
-				    "a link into another zone");
-	}
-	return guard_allow(guard, asker, action);
+	do {
+		bool crosses;
+
+		locate_link(guard, action);
+		chosen_by = action->on.place;
+		crosses = crosses_zones(&action->on, &action->to);
+		/* Of the old name only its sight is asked when nothing can come of it. */
+		action->operation = crosses ? OPERATION_LOOKUP : OPERATION_LINK;
+		r = crosses ? guard_refuse(guard, asker, action, EXDEV,
+					   "a link into another zone")
+			    : guard_allow(guard, asker, action);
+	} while (r == 0 && !place_same_generation(chosen_by, action->on.place));
+	return r;
 }

@@ -124,6 +124,11 @@ static int open_node(fuse_req_t req, const struct use *file, int flags,
 	r = set_authority(req, handle, &action);
 	if (r == 0)
 		r = open_io(req, handle, &action);
+	/* Moved to another zone since it was decided: the kernel shall walk the path
+	 * again. */
+	if (r == 0 && flags & O_TRUNC &&
+	    guard_place(fs->guard, file->node) != action.on.place)
+		r = -ESTALE;
 	if (r == 0 && flags & O_TRUNC)
 		r = truncate_source(fs, handle);
 	if (r < 0) {
