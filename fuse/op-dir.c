@@ -26,6 +26,7 @@ void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct filesystem *fs = fs_of(req);
 	_cleanup_(fs_unuse) struct use dir = { 0 };
+	struct asker asker = asker_of(req);
 	struct handle *handle = NULL;
 	int r;
 
@@ -35,8 +36,11 @@ void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 						    .on = { .node = dir.node } });
 	if (r == 0) {
 		handle = handle_new(fs->handles, dir.node);
-		r = handle ? open_stream(fs, handle) : -ENOMEM;
+		r = handle ? handle_set_opener(fs->handles, handle, fs->guard, &asker)
+			   : -ENOMEM;
 	}
+	if (r == 0)
+		r = open_stream(fs, handle);
 	if (r < 0) {
 		handle_drop(fs->handles, handle);
 		fuse_reply_err(req, -r);

@@ -660,17 +660,21 @@ def _with_few_descriptors(guard, number):
     return guard.start()
 
 
-def test_nobody_holds_so_many_files_that_others_cannot_open_any(idle):
+@pytest.mark.parametrize("kind", ["files", "directories"])
+def test_nobody_holds_so_many_that_others_cannot_open_any(idle, kind):
     """Seen to fail when users are not counted."""
     idle.write_policy(POLICY)
     paths = [idle.put(f"many/{number}") for number in range(150)]
+    hoarded = paths
+    if kind == "directories":
+        hoarded = [os.path.dirname(paths[0])] * 150
     _with_few_descriptors(idle, 200)
     stop = Stop()
 
     def hoarder():
         held = []
         try:
-            for path in paths:
+            for path in hoarded:
                 held.append(os.open(path, os.O_RDONLY))
             error = "success"
         except OSError as failure:
