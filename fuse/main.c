@@ -241,10 +241,10 @@ static int run(struct daemon *daemon)
 static void daemon_fini(struct daemon *daemon)
 {
 	handle_table_free(daemon->fs.handles);
+	io_table_fini(&daemon->fs.ios); /* needs the device, which the session closes */
 	if (daemon->session)
 		fuse_session_destroy(daemon->session);
 	guard_free(daemon->fs.guard);
-	io_table_fini(&daemon->fs.ios);
 	node_table_free(daemon->fs.nodes);
 	source_fini(&daemon->fs.source);
 	audit_free(daemon->audit);

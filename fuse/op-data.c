@@ -183,6 +183,7 @@ static ssize_t copy_range(fuse_req_t req, struct handle *in, off_t offset_in,
 	int r;
 
 	write.note = "copy-range";
+	io_used(&fs->ios, &out->io);
 	r = fs_allow(req, &read);
 	if (r == 0)
 		r = fs_allow(req, &write);
