@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The trail in auditd's log, through libaudit, with what was accepted shortly before an
- * outage sent again after it. */
+/* The trail in auditd's log, with what was accepted shortly before an outage sent again
+ * after it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <libaudit.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "fuse/audit-recent.h"
+#include "fuse/audit-senders.h"
 #include "fuse/audit-sink.h"
 #include "fuse/audit-watch.h"
 
@@ -32,18 +32,22 @@ struct look {
 	uint64_t read_below; /* records with a lower index were read by auditd then */
 };
 
+/* What libaudit puts behind a record's text, so that every tool finds its way: room for
+ * it is left by RECORD_TEXT_MAX (kernel/audit.c: AUDIT_MESSAGE_TEXT_MAX is 8560). */
+#define SUFFIX_MAX 340
+#define EXE_MAX	   256
+
 struct auditd {
-	/* Held from before a record is sent until it is known whether auditd lives and
-	 * the record is remembered: so a recovery sends either all of it again, or comes
-	 * before it. Also because libaudit is not thread-safe (a static sequence number,
-	 * and check_ack() reads whatever answer is next on the descriptor). One lock for
-	 * all writers; issue 3 is about its cost. Taken before recent's own lock. */
-	pthread_mutex_t lock;
-	int fd;	   /* under lock */
-	int pidfd; /* under lock: of the auditd that recover() found; -1: none */
+	/* A sender is held from before a record is sent until it is known whether auditd
+	 * lives and the record is remembered. A recovery first closes the senders: so it
+	 * sends all of a record again, or comes before it. */
+	struct senders *senders;
+	int pidfd; /* of the auditd that recover() found; -1: none. Changed while the
+		      senders are closed */
 
 	atomic_bool well; /* as of the last look */
 	struct recent *recent;
+	char suffix[2][SUFFIX_MAX]; /* constant: of a failure, of a success */
 
 	/* The watching thread only. */
 	struct watch watch;
@@ -69,13 +73,32 @@ static void auditd_close(void *sink)
 {
 	struct auditd *auditd = sink;
 
-	audit_close(auditd->fd);
+	senders_free(auditd->senders);
 	if (auditd->pidfd >= 0)
 		close(auditd->pidfd);
 	watch_close(&auditd->watch);
 	recent_free(auditd->recent);
-	(void)pthread_mutex_destroy(&auditd->lock);
 	free(auditd);
+}
+
+/* Our own path is an admin's, not a user's; what would need encoding is left out. */
+static void make_suffixes(struct auditd *auditd)
+{
+	static const char *const results[] = { "failed", "success" };
+	char exe[EXE_MAX];
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe));
+	bool plain = n > 0 && n < EXE_MAX;
+
+	if (plain)
+		exe[n] = '\0';
+	plain = plain && !exe[strcspn(exe, "\"'= ")];
+	for (ssize_t i = 0; plain && i < n; i++)
+		plain = exe[i] > 0x20 && exe[i] < 0x7f;
+	for (int success = 0; success <= 1; success++)
+		(void)snprintf(auditd->suffix[success], SUFFIX_MAX,
+			       " exe=%s%s%s hostname=? addr=? terminal=? res=%s",
+			       plain ? "\"" : "", plain ? exe : "?", plain ? "\"" : "",
+			       results[success]);
 }
 
 static int auditd_open(const char *where, void **ret, char **ret_why)
@@ -86,15 +109,12 @@ static int auditd_open(const char *where, void **ret, char **ret_why)
 	(void)where;
 	if (!auditd)
 		return -ENOMEM;
-	(void)pthread_mutex_init(&auditd->lock, NULL);
-	auditd->fd = auditd->pidfd = -1;
+	auditd->pidfd = -1;
+	auditd->senders = senders_new();
 	auditd->recent = recent_new(RECENT_BYTES);
+	make_suffixes(auditd);
 	r = watch_open(&auditd->watch);
-	if (r == 0) {
-		auditd->fd = audit_open();
-		r = auditd->fd < 0 ? -errno : 0;
-	}
-	if (r == 0 && !auditd->recent)
+	if (r == 0 && (!auditd->recent || !auditd->senders))
 		r = -ENOMEM;
 	if (r < 0) {
 		if (asprintf(ret_why,
@@ -110,27 +130,22 @@ static int auditd_open(const char *where, void **ret, char **ret_why)
 	return 0;
 }
 
-/* After any failure: an acknowledgement that comes late would be taken for the next
- * record's. */
-static void reopen(struct auditd *auditd)
+/* 0 when the kernel has acknowledged; *ret_maybe: it may have it although this failed. */
+static int send_text(struct auditd *auditd, struct audit_netlink *netlink,
+		     const struct recent_entry *entry, bool *ret_maybe)
 {
-	audit_close(auditd->fd);
-	auditd->fd = audit_open();
-}
+	int r = netlink->fd < 0 ? audit_netlink_open(netlink) : 0;
 
-/* Under auditd->lock. 0 when the kernel has acknowledged; *ret_maybe: it may have it
- * although this failed. */
-static int send_text(struct auditd *auditd, const struct recent_entry *entry,
-		     bool *ret_maybe)
-{
-	int r = audit_log_user_message(auditd->fd, entry->type, entry->text, NULL, NULL,
-				       "", entry->success);
-
-	if (r > 0)
+	if (r == 0)
+		r = audit_netlink_record(netlink, entry->type, entry->text,
+					 strlen(entry->text),
+					 auditd->suffix[entry->success]);
+	if (r == 0)
 		return 0;
-	*ret_maybe = r == -EAGAIN; /* no answer came */
-	reopen(auditd);
-	return r < 0 ? r : -EPERM; /* 0: libaudit hides EPERM and ECONNREFUSED */
+	*ret_maybe = r == -ETIMEDOUT;
+	/* An acknowledgement that comes late would be taken for the next record's. */
+	audit_netlink_close(netlink);
+	return r;
 }
 
 static bool is_alive(struct auditd *auditd)
@@ -153,9 +168,10 @@ static int format(const struct record *record, unsigned part, struct recent_entr
 	return record_format_audit(record, part, ret->text, sizeof(ret->text));
 }
 
-/* Under auditd->lock: sends parts 1.. after part 0. Sets *ret_n_sent. */
-static int send_further(struct auditd *auditd, const struct record *record,
-			unsigned *ret_n_sent, bool *ret_maybe)
+/* Sends parts 1.. after part 0. Sets *ret_n_sent. */
+static int send_further(struct auditd *auditd, struct sender *sender,
+			const struct record *record, unsigned *ret_n_sent,
+			bool *ret_maybe)
 {
 	struct recent_entry entry;
 
@@ -163,7 +179,7 @@ static int send_further(struct auditd *auditd, const struct record *record,
 		int r = format(record, part, &entry);
 
 		if (r > 0)
-			r = send_text(auditd, &entry, ret_maybe);
+			r = send_text(auditd, &sender->netlink, &entry, ret_maybe);
 		else
 			return r;
 		if (r < 0)
@@ -172,7 +188,7 @@ static int send_further(struct auditd *auditd, const struct record *record,
 	}
 }
 
-/* Under auditd->lock: keeps the first n parts for a recovery. */
+/* Keeps the first n parts for a recovery. */
 static void remember(struct auditd *auditd, const struct record *record,
 		     struct recent_entry *first, unsigned n, bool refused)
 {
@@ -190,24 +206,18 @@ static void remember(struct auditd *auditd, const struct record *record,
 	}
 }
 
-static int auditd_write(void *sink, const struct record *record, bool keep)
+static int write_by(struct auditd *auditd, struct sender *sender,
+		    const struct record *record, struct recent_entry *first, bool keep)
 {
-	struct auditd *auditd = sink;
-	struct recent_entry first;
 	unsigned n_sent = 0;
 	bool maybe = false;
 	int r;
 
-	r = format(record, 0, &first);
-	if (r <= 0)
-		return -E2BIG;
-
-	pthread_mutex_lock(&auditd->lock);
-	r = send_text(auditd, &first, &maybe);
+	r = send_text(auditd, &sender->netlink, first, &maybe);
 	if (r == 0) {
 		n_sent = 1;
-		if (has_more_parts(first.text))
-			r = send_further(auditd, record, &n_sent, &maybe);
+		if (has_more_parts(first->text))
+			r = send_further(auditd, sender, record, &n_sent, &maybe);
 	}
 	/* auditd may have died, or auditing been switched off, before the kernel
 	 * acknowledged. */
@@ -215,21 +225,42 @@ static int auditd_write(void *sink, const struct record *record, bool keep)
 		r = -ENOTCONN;
 
 	if (r == 0) {
-		remember(auditd, record, &first, n_sent, false);
+		remember(auditd, record, first, n_sent, false);
 	} else if (maybe || n_sent > 0) {
 		/* All parts if it is kept: recover() is then what writes it. */
-		remember(auditd, record, &first, keep ? UINT32_MAX : n_sent, !keep);
+		remember(auditd, record, first, keep ? UINT32_MAX : n_sent, !keep);
 		r = keep ? AUDIT_SINK_KEPT : r;
 	}
-	pthread_mutex_unlock(&auditd->lock);
+	return r;
+}
+
+static int auditd_write(void *sink, const struct record *record, bool keep)
+{
+	struct auditd *auditd = sink;
+	struct recent_entry first;
+	struct sender *sender;
+	int r;
+
+	r = format(record, 0, &first);
+	if (r <= 0)
+		return -E2BIG;
+	sender = senders_take(auditd->senders, &r);
+	if (!sender)
+		return r;
+	r = write_by(auditd, sender, record, &first, keep);
+	senders_give_back(auditd->senders, sender);
 	return r;
 }
 
 /* Forgets what auditd had read one SETTLE_MS ago. */
-static void settle(struct auditd *auditd, uint64_t pushed, uint32_t in_flight)
+static void settle(struct auditd *auditd, uint64_t pushed, uint64_t in_flight)
 {
 	int64_t now = now_ms();
 	uint64_t settled = 0;
+
+	/* Threads remember in another order than the kernel acknowledged, by as many as
+	 * there are. */
+	in_flight += senders_count(auditd->senders);
 
 	auditd->looks[auditd->n_looks++ % N_LOOKS] = (struct look){
 		.at = now,
@@ -240,6 +271,28 @@ static void settle(struct auditd *auditd, uint64_t pushed, uint32_t in_flight)
 		    auditd->looks[i].read_below > settled)
 			settled = auditd->looks[i].read_below;
 	recent_settle(auditd->recent, settled);
+}
+
+/* Who finds the kernel's backlog full sleeps there until the queue has been emptied. The
+ * kernel looks at the queue first and goes to sleep afterwards: if it is emptied in
+ * between, nobody wakes the sleeper until the next record of anybody's, or for
+ * backlog_wait_time, a minute (kernel/audit.c: audit_receive()). So one is written, which
+ * has something to tell at the same time. */
+static void wake_sleepers(struct auditd *auditd)
+{
+	const struct record record = {
+		.kind = RECORD_LIFECYCLE,
+		.success = true,
+		.op = "wake",
+		.reason = "the kernel held a record back",
+	};
+	struct audit_netlink netlink = { .fd = -1 };
+	struct recent_entry entry;
+	bool maybe;
+
+	if (format(&record, 0, &entry) > 0)
+		(void)send_text(auditd, &netlink, &entry, &maybe);
+	audit_netlink_close(&netlink);
 }
 
 static enum audit_state auditd_look(void *sink)
@@ -255,13 +308,16 @@ static enum audit_state auditd_look(void *sink)
 		errno = -report.error;
 		return report.state;
 	}
+	if (senders_are_stuck(auditd->senders) && report.backlog == 0)
+		wake_sleepers(auditd);
 	if (atomic_load(&auditd->well))
 		settle(auditd, pushed, report.in_flight);
 	return AUDIT_STATE_RECORDING;
 }
 
 /* The same text and seqno once more, so that at least one copy is in the log. */
-static int send_again(struct auditd *auditd, struct recent_entry *entry)
+static int send_again(struct auditd *auditd, struct audit_netlink *netlink,
+		      const struct recent_entry *entry)
 {
 	static const char resent[] = " resent=yes", refused[] = " resent=yes refused=yes";
 	const char *suffix = entry->refused ? refused : resent;
@@ -271,7 +327,6 @@ static int send_again(struct auditd *auditd, struct recent_entry *entry)
 	} again = { .entry = *entry };
 	size_t length = strlen(entry->text);
 	bool maybe;
-	int r;
 
 	/* RECORD_TEXT_MAX leaves room for this. */
 	memcpy((char *)&again + offsetof(struct recent_entry, text) + length, suffix,
@@ -279,30 +334,35 @@ static int send_again(struct auditd *auditd, struct recent_entry *entry)
 	if (entry->refused)
 		again.entry.success = false;
 
-	pthread_mutex_lock(&auditd->lock);
-	r = send_text(auditd, &again.entry, &maybe);
-	pthread_mutex_unlock(&auditd->lock);
+	return send_text(auditd, netlink, &again.entry, &maybe);
+}
+
+static int send_all_again(struct auditd *auditd)
+{
+	struct audit_netlink netlink = { .fd = -1 };
+	struct recent_entry entry;
+	uint64_t index = 0;
+	int r = 0;
+
+	while (r == 0 && recent_next(auditd->recent, &index, &entry))
+		r = send_again(auditd, &netlink, &entry);
+	audit_netlink_close(&netlink);
 	return r;
 }
 
 static int auditd_recover(void *sink, uint64_t *lost)
 {
 	struct auditd *auditd = sink;
-	struct recent_entry entry;
-	uint64_t index = 0;
 	bool alive;
-	int r = 0;
+	int r;
 
-	pthread_mutex_lock(&auditd->lock);
+	r = senders_close(auditd->senders);
+	if (r < 0)
+		return r;
 	if (auditd->pidfd >= 0)
 		close(auditd->pidfd);
 	auditd->pidfd = fcntl(auditd->watch.pidfd, F_DUPFD_CLOEXEC, 3);
-	if (auditd->fd < 0)
-		reopen(auditd);
-	pthread_mutex_unlock(&auditd->lock);
-
-	while (r == 0 && recent_next(auditd->recent, &index, &entry))
-		r = send_again(auditd, &entry);
+	r = send_all_again(auditd);
 	if (r < 0)
 		return r;
 
@@ -310,13 +370,12 @@ static int auditd_recover(void *sink, uint64_t *lost)
 	 * is again the order of sending, so from here on it counts as ever. */
 	auditd->n_looks = 0;
 
-	pthread_mutex_lock(&auditd->lock);
 	alive = watch_pidfd_alive(auditd->pidfd);
 	atomic_store(&auditd->well, alive);
-	pthread_mutex_unlock(&auditd->lock);
 	if (!alive)
 		return -ENOTCONN;
 	*lost += recent_take_lost(auditd->recent);
+	senders_open(auditd->senders);
 	return 0;
 }
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Asks the kernel for the state of audit, and /proc for what auditd has not read yet. Own
- * netlink code and not libaudit's: libaudit counts its sequence numbers in a static
- * variable without a lock, and the threads that write records use it at the same time. */
+/* Asks the kernel for the state of audit, and /proc for what auditd has not read yet. */
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/audit.h>
@@ -9,9 +7,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "fuse/audit-watch.h"
@@ -37,32 +33,16 @@
 
 int watch_open(struct watch *watch)
 {
-	const struct timeval timeout = { .tv_sec = 1 };
-	struct sockaddr_nl address = { .nl_family = AF_NETLINK };
-	int r;
-
 	*watch = (struct watch){ .pidfd = -1, .stalled = true };
-	watch->netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_AUDIT);
-	if (watch->netlink < 0)
-		return errno == EAFNOSUPPORT ? -EPROTONOSUPPORT : -errno;
-	if (setsockopt(watch->netlink, SOL_SOCKET, SO_RCVTIMEO, &timeout,
-		       sizeof(timeout)) < 0 ||
-	    bind(watch->netlink, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		r = -errno;
-		close(watch->netlink);
-		watch->netlink = -1;
-		return r;
-	}
-	return 0;
+	return audit_netlink_open(&watch->netlink);
 }
 
 void watch_close(struct watch *watch)
 {
-	if (watch->netlink >= 0)
-		close(watch->netlink);
+	audit_netlink_close(&watch->netlink);
 	if (watch->pidfd >= 0)
 		close(watch->pidfd);
-	watch->netlink = watch->pidfd = -1;
+	watch->pidfd = -1;
 }
 
 bool watch_pidfd_alive(int pidfd)
@@ -71,72 +51,6 @@ bool watch_pidfd_alive(int pidfd)
 
 	/* pidfd_open(2): readable once the process has ended. */
 	return pidfd >= 0 && poll(&poller, 1, 0) == 0;
-}
-
-static int send_get(struct watch *watch)
-{
-	const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
-	const struct nlmsghdr request = {
-		.nlmsg_len = NLMSG_LENGTH(0),
-		.nlmsg_type = AUDIT_GET,
-		.nlmsg_flags = NLM_F_REQUEST,
-		.nlmsg_seq = ++watch->sequence,
-	};
-	ssize_t n;
-
-	do {
-		n = sendto(watch->netlink, &request, sizeof(request), 0,
-			   (const struct sockaddr *)&kernel, sizeof(kernel));
-	} while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : 0;
-}
-
-/* Returns 1 if the message is the answer, 0 if it is somebody else's or an older one. */
-static int take_answer(const struct watch *watch, const struct nlmsghdr *message,
-		       size_t n, struct audit_status *ret)
-{
-	size_t of_data;
-
-	if (n < sizeof(*message) || message->nlmsg_len > n ||
-	    message->nlmsg_len < NLMSG_HDRLEN || message->nlmsg_seq != watch->sequence)
-		return 0;
-	of_data = message->nlmsg_len - NLMSG_HDRLEN;
-	if (message->nlmsg_type == NLMSG_ERROR && of_data >= sizeof(int)) {
-		int error;
-
-		memcpy(&error, NLMSG_DATA(message), sizeof(error));
-		return error;
-	}
-	if (message->nlmsg_type != AUDIT_GET)
-		return 0;
-	/* Older kernels send fewer members, newer ones more. */
-	memset(ret, 0, sizeof(*ret));
-	memcpy(ret, NLMSG_DATA(message), of_data < sizeof(*ret) ? of_data : sizeof(*ret));
-	return 1;
-}
-
-static int get_status(struct watch *watch, struct audit_status *ret)
-{
-	union {
-		struct nlmsghdr header;
-		char bytes[1024];
-	} message;
-	int r = send_get(watch);
-
-	while (r == 0) {
-		struct sockaddr_nl from = {};
-		socklen_t from_size = sizeof(from);
-		ssize_t n = recvfrom(watch->netlink, &message, sizeof(message), 0,
-				     (struct sockaddr *)&from, &from_size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return errno == EAGAIN ? -ETIMEDOUT : -errno;
-		if (from.nl_pid == 0) /* else: not from the kernel */
-			r = take_answer(watch, &message.header, (size_t)n, ret);
-	}
-	return r < 0 ? r : 0;
 }
 
 /* Bytes in the receive buffer of auditd's socket, whose port is its pid; -1: cannot be
@@ -243,7 +157,7 @@ void watch_look(struct watch *watch, struct watch_report *ret)
 	int r;
 
 	*ret = (struct watch_report){ .in_flight = UINT32_MAX };
-	r = get_status(watch, &status);
+	r = audit_netlink_status(&watch->netlink, &status);
 	if (r < 0) {
 		if (!watch_pidfd_alive(watch->pidfd))
 			forget_auditd(watch); /* or whoever polls it never sleeps again */
@@ -264,4 +178,5 @@ void watch_look(struct watch *watch, struct watch_report *ret)
 		ret->state = AUDIT_STATE_LOSING;
 	if (ret->state == AUDIT_STATE_RECORDING)
 		ret->in_flight = count_in_flight(watch, &status);
+	ret->backlog = status.backlog;
 }

@@ -6,12 +6,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "fuse/audit-netlink.h"
 #include "fuse/audit.h"
 
 /* Owned by one thread; no locks. */
 struct watch {
-	int netlink;
-	uint32_t sequence;
+	struct audit_netlink netlink;
 	pid_t pid;     /* of auditd; 0: none */
 	uint64_t ran;  /* ns that it ran on a processor, up to the last look */
 	int pidfd;     /* of that pid, -1: none */
@@ -26,6 +26,7 @@ struct watch_report {
 	/* RECORDING: at most so many records that the kernel acknowledged are not read by
 	 * auditd yet. They are the last ones: no queue lets one pass another. */
 	uint32_t in_flight;
+	uint32_t backlog; /* RECORDING: of those, in the queue that has a limit */
 };
 
 /* Needs no privilege by itself. 0 or -errno (EPROTONOSUPPORT: no audit in this kernel).
