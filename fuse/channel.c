@@ -17,6 +17,9 @@
 #define WIRE_STACK_DEPTH      1		   /* FILESYSTEM_MAX_STACK_DEPTH - 1 */
 #define WIRE_OPEN_TMPFILE     020000000 /* __O_TMPFILE, include/uapi/asm-generic/fcntl.h */
 
+/* The same, protocol 7.44. */
+#define WIRE_NOTIFY_INC_EPOCH 8
+
 struct wire_backing_map {
 	int32_t fd;
 	uint32_t flags;
@@ -188,6 +191,18 @@ void channel_backing_close(struct channel *channel, int backing_id)
 
 	if (backing_id > 0)
 		ioctl(channel->fd, WIRE_BACKING_CLOSE, &id);
+}
+
+int channel_forget_names(struct channel *channel)
+{
+	const struct fuse_out_header header = {
+		.len = sizeof(header),
+		.error = WIRE_NOTIFY_INC_EPOCH,
+	};
+
+	ssize_t n = RET_ERRNO(write(channel->fd, &header, sizeof(header)));
+
+	return n < 0 ? (int)n : 0;
 }
 
 static void fill_attr(struct fuse_attr *attr, const struct stat *st)

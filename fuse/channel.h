@@ -57,6 +57,11 @@ struct channel_open {
 int channel_reply_open(fuse_req_t req, const struct fuse_entry_param *entry,
 		       const struct channel_open *open);
 
+/* Has the kernel ask again for every name that it keeps, at its next walk
+ * (FUSE_NOTIFY_INC_EPOCH, Linux 6.16). 0 or -errno: -EINVAL on an older kernel. Never
+ * from a request's thread. */
+int channel_forget_names(struct channel *channel);
+
 /* Answers FUSE_STATX. 0 or -errno. */
 struct statx;
 int channel_reply_statx(fuse_req_t req, const struct statx *stx);

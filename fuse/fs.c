@@ -74,31 +74,19 @@ int fs_check_name(const char *name)
 	return strlen(name) > NAME_MAX ? -ENAMETOOLONG : 0;
 }
 
-void fs_cache_entry(struct filesystem *fs, struct node *dir, uint64_t place,
-		    struct fuse_entry_param *entry)
-{
-	bool has_other_names = !S_ISDIR(entry->attr.st_mode) && entry->attr.st_nlink > 1;
-
-	entry->attr_timeout = FS_CACHE_SECONDS;
-	if (!has_other_names && guard_may_cache(fs->guard, dir, place))
-		entry->entry_timeout = FS_CACHE_SECONDS;
-}
-
 /* One attempt: -EAGAIN if a rename came in between. */
 static int try_entry(fuse_req_t req, const struct use *dir, const char *name,
 		     uint64_t place, struct fuse_entry_param *ret)
 {
 	struct filesystem *fs = fs_of(req);
 	uint64_t n_moves = node_moves(fs->nodes);
-	_cleanup_(closep) int fd = source_open_name(dir->fd, name);
+	_cleanup_(closep) int fd = -1;
 	struct source_id id;
 	struct node *node;
 	int r;
 
-	if (fd < 0)
-		return fd;
 	*ret = (struct fuse_entry_param){ 0 };
-	r = source_identify(&fs->source, fd, &id, &ret->attr);
+	r = source_find(&fs->source, dir->fd, name, &id, &ret->attr, &fd);
 	if (r < 0)
 		return r;
 	r = node_add(fs->nodes,
@@ -135,13 +123,13 @@ int fs_entry(fuse_req_t req, const struct use *dir, const char *name, uint64_t p
 bool fs_kernel_drops(fuse_req_t req, const struct use *dir, const struct target *target)
 {
 	struct filesystem *fs = fs_of(req);
-	_cleanup_(closep) int fd = source_open_name(dir->fd, target->name);
+	_cleanup_(closep) int fd = -1;
 	struct source_id id;
 	struct node *node;
 	struct stat st;
 	bool held;
 
-	if (fd < 0 || source_identify(&fs->source, fd, &id, &st) < 0)
+	if (source_find(&fs->source, dir->fd, target->name, &id, &st, &fd) < 0)
 		return false;
 	node = node_find(fs->nodes, &(struct node_at){ .parent = dir->node,
 						       .name = target->name,

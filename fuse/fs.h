@@ -18,6 +18,7 @@ struct filesystem {
 	struct io_table ios;
 	struct handle_table *handles;
 	struct guard *guard;
+	unsigned cache_seconds;			 /* constant: fs_cache_init() */
 	void (*on_ready)(struct filesystem *fs); /* once, when requests can be served */
 	int ready_fd; /* the main program's: on_ready() tells it there */
 };
@@ -44,11 +45,6 @@ int fs_settle(fuse_req_t req, const struct action *action, int result);
 int fs_settle_length(fuse_req_t req, const struct action *action, ssize_t result);
 int fs_refuse(fuse_req_t req, struct action *action, int error, const char *reason);
 
-/* For how long the kernel may keep names that are no gates, and attributes, in seconds.
- * What changes in the source behind the guard, or under a new policy, shows after that
- * time. */
-#define FS_CACHE_SECONDS 1
-
 /* A node that a request named, with its O_PATH descriptor. */
 struct use {
 	struct node_table *nodes;
@@ -74,10 +70,27 @@ int fs_entry(fuse_req_t req, const struct use *dir, const char *name, uint64_t p
  * succeeds. */
 bool fs_kernel_drops(fuse_req_t req, const struct use *dir, const struct target *target);
 
+/* fs-cache.c: for how long the kernel may keep names that are no gates, and attributes.
+ * What changes in the source behind the guard shows after that time. `is_sealed`: nobody
+ * but root can get there. Once, when the source is known. */
+void fs_cache_init(struct filesystem *fs, bool is_sealed);
+
 /* Says how long an entry may be kept: names that are no gates, but for those of files
  * that have others, so that a record names the one that was used. */
 void fs_cache_entry(struct filesystem *fs, struct node *dir, uint64_t place,
 		    struct fuse_entry_param *entry);
+
+/* Whether the kernel may remember that there is nothing at a name: fills in the entry
+ * that tells it so. */
+bool fs_cache_absent(struct filesystem *fs, struct node *dir, uint64_t place,
+		     struct fuse_entry_param *entry);
+
+/* For how long attributes may be kept, in seconds. */
+unsigned fs_cache_attributes(const struct filesystem *fs, const struct stat *st);
+
+/* Under a new policy: has the kernel ask again for every name. Never called from a
+ * request, which would deadlock (KERNEL-NOTES, Traps). */
+void fs_cache_forget(struct filesystem *fs, struct fuse_session *session);
 
 /* Replies with an entry; if nobody waits for it any more, the look-up is not counted. */
 void fs_reply_entry(fuse_req_t req, const struct fuse_entry_param *entry);

@@ -133,14 +133,27 @@ bool guard_mapped_writes(struct guard *guard, struct node *node)
 	return allowed;
 }
 
+static bool everyone_may_list(const struct policy_snapshot *snapshot, uint64_t place)
+{
+	const struct zone *zone = place_zone(snapshot, place);
+
+	return zone && zone->verbs_of_everyone != 0;
+}
+
 bool guard_may_cache(struct guard *guard, struct node *dir, uint64_t place)
 {
-	uint64_t dir_place = guard_place(guard, dir);
+	struct policy_snapshot snapshot;
+	uint64_t dir_place;
+	bool may = false;
 
-	return dir->id != NODE_ROOT && dir_place != 0 &&
-	       !(dir_place & PLACE_ZONES_BELOW) &&
-	       place_same_generation(dir_place, place) &&
-	       place_same_zone(dir_place, place);
+	policy_snapshot_get(guard->parts.policies, &snapshot);
+	dir_place = guard_node_place(guard, &snapshot, dir);
+	if (dir_place != 0 && place_is_current(&snapshot, place))
+		may = everyone_may_list(&snapshot, place) ||
+		      (dir->id != NODE_ROOT && !(dir_place & PLACE_ZONES_BELOW) &&
+		       place_same_zone(dir_place, place));
+	policy_snapshot_put(&snapshot);
+	return may;
 }
 
 /* A place of an older generation shows nothing: its zone may not exist any more. */

@@ -154,7 +154,8 @@ uint64_t guard_place(struct guard *guard, struct node *node);
 /* Whether the kernel may keep a name of a directory for a while and show it to everyone
  * who gets to the directory: it is no gate (DESIGN, Cache). The first component below the
  * mount point and every zone's boundary are gates, and so is all that lies above another
- * zone, since some may only walk through there. `place` is the name's. */
+ * zone, since some may only walk through there; unless everyone may list the name's zone.
+ * `place` is the name's, whether there is something or not. */
 bool guard_may_cache(struct guard *guard, struct node *dir, uint64_t place);
 
 /* Turns the mode that the source has into what the roles of the place make of it. */

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "fuse/io.h"
@@ -44,7 +45,7 @@ static struct node_io *node_io_new(struct node *node)
 		return NULL;
 	pthread_mutex_init(&io->lock, NULL);
 	io->node = node;
-	io->read_fd = -1;
+	io->read_fd = io->kept_fd = -1;
 	return io;
 }
 
@@ -53,6 +54,7 @@ static void node_io_free(struct io_table *table, struct node_io *io)
 	if (!io)
 		return;
 	channel_backing_close(table->channel, io->backing_id);
+	closep(&io->kept_fd);
 	closep(&io->read_fd);
 	pthread_mutex_destroy(&io->lock);
 	free(io);
@@ -64,6 +66,7 @@ static struct node_io *detach_idle(struct io_table *table, struct node_io *io)
 	TAILQ_REMOVE(&table->idle, io, idle);
 	table->n_idle--;
 	io->node->io = NULL;
+	io->kept_fd = node_fd_unkeep(table->nodes, io->node);
 	return io;
 }
 
@@ -80,6 +83,16 @@ static void forget_node(void *data, struct node *node)
 	node_io_free(table, unused);
 }
 
+static unsigned idle_max(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 ||
+	    limit.rlim_cur / IO_IDLE_SHARE > IO_IDLE_MAX)
+		return IO_IDLE_MAX;
+	return (unsigned)(limit.rlim_cur / IO_IDLE_SHARE);
+}
+
 void io_table_init(struct io_table *table, struct channel *channel,
 		   struct node_table *nodes)
 {
@@ -87,6 +100,7 @@ void io_table_init(struct io_table *table, struct channel *channel,
 				    .channel = channel,
 				    .nodes = nodes };
 	TAILQ_INIT(&table->idle);
+	table->n_idle_max = idle_max();
 	node_table_set_forgetter(nodes, forget_node, table);
 }
 
@@ -146,6 +160,7 @@ static struct node_io *io_get_if_open(struct io_table *table, struct node *node)
  */
 static void io_put(struct io_table *table, struct node *node, struct node_io *io)
 {
+	_cleanup_(closep) int read_fd = -1;
 	struct node_io *unused = NULL;
 
 	pthread_mutex_lock(&table->lock);
@@ -158,8 +173,9 @@ static void io_put(struct io_table *table, struct node *node, struct node_io *io
 		node->io = NULL;
 	} else {
 		io->is_idle = true;
+		read_fd = take_fd(&io->read_fd); /* nobody else has the I/O */
 		TAILQ_INSERT_TAIL(&table->idle, io, idle);
-		if (++table->n_idle > IO_IDLE_MAX)
+		if (++table->n_idle > table->n_idle_max)
 			unused = detach_idle(table, TAILQ_FIRST(&table->idle));
 	}
 	pthread_mutex_unlock(&table->lock);
@@ -167,21 +183,23 @@ static void io_put(struct io_table *table, struct node *node, struct node_io *io
 }
 
 /* Under io->lock. Registers the source's file with the kernel, once for all handles of
- * the inode. False: it cannot be passed through (no support, or a source stacked too
- * deep). */
-static bool io_register(struct io_table *table, struct node_io *io, struct node *node)
+ * the inode: whoever opens the same inode meanwhile has to wait for it. The kernel keeps
+ * the file itself. False: it cannot be passed through (no support, or a source stacked
+ * too deep). */
+static bool io_register(struct io_table *table, struct node_io *io,
+			const struct io_request *request)
 {
+	_cleanup_(closep) int fd = -1;
 	int id;
 
 	if (io->backing_id > 0)
 		return true;
 	if (!table->channel->passthrough)
 		return false;
-	if (io->read_fd < 0)
-		io->read_fd = node_open(table->nodes, node, O_RDONLY | O_NOFOLLOW);
-	if (io->read_fd < 0)
+	fd = node_open(table->nodes, io->node, O_RDONLY | O_NOFOLLOW);
+	if (fd < 0)
 		return false;
-	id = channel_backing_open(table->channel, io->read_fd);
+	id = channel_backing_open(table->channel, fd);
 	if (id <= 0) {
 		if (table->n_passthrough_refused++ == 0)
 			log_warning(
@@ -191,6 +209,7 @@ static bool io_register(struct io_table *table, struct node_io *io, struct node 
 		return false;
 	}
 	io->backing_id = id;
+	node_fd_keep(table->nodes, io->node, request->node_fd);
 	return true;
 }
 
@@ -219,7 +238,7 @@ static int io_choose(struct io_table *table, struct node_io *io,
 
 	if (mode == IO_PASSTHROUGH &&
 	    ((io->n_passthrough == 0 && io->n_fresh_direct > 0) ||
-	     !io_register(table, io, request->node)))
+	     !io_register(table, io, request)))
 		mode = IO_CACHED;
 	if (mode == IO_PASSTHROUGH_DIRECT && request->access == O_RDWR &&
 	    !request->mapped_writes)
@@ -315,9 +334,18 @@ void io_close(struct io_table *table, struct io_request *request)
 
 int io_fd(struct io_table *table, const struct io_request *request)
 {
+	struct node_io *io = request->node->io; /* stable: this handle counts as a user */
+	int fd;
+
 	(void)table;
-	/* read_fd does not change while a handle is open that has none of its own. */
-	return request->fd >= 0 ? request->fd : request->node->io->read_fd;
+	if (request->fd >= 0)
+		return request->fd;
+	pthread_mutex_lock(&io->lock);
+	if (io->read_fd < 0)
+		io->read_fd = node_reopen(request->node_fd, O_RDONLY);
+	fd = io->read_fd;
+	pthread_mutex_unlock(&io->lock);
+	return fd;
 }
 
 void io_used(struct io_table *table, struct io_request *request)

@@ -24,6 +24,7 @@ enum io_mode {
 /* The I/O of one inode while it is open; one for all of its handles. */
 struct node_io {
 	TAILQ_ENTRY(node_io) idle; /* under io_table.lock, while is_idle */
+	int kept_fd;		   /* given up by the node, to be closed; or -1 */
 	bool is_idle;		   /* under io_table.lock: kept although nobody uses it */
 	struct node *node;	   /* constant: whose it is */
 	pthread_mutex_t lock;	   /* taken before node_table and node_fds locks */
@@ -37,7 +38,7 @@ struct node_io {
 	uint32_t n_created;	      /* handles that made the file ... */
 	uid_t creator;		      /* ... whose they are ... */
 	char made_in[PLACE_NAME_MAX]; /* ... and the zone they made it in */
-	int read_fd;	     /* the source's file, for passthrough handles; or -1 */
+	int read_fd;	     /* the source's file, once a passthrough handle needs it */
 	int backing_id;	     /* its registration with the kernel; 0: none */
 	bool changed_unseen; /* something changed, and not through us */
 	struct timespec explained_mtime; /* as of the last change we made */
@@ -45,19 +46,23 @@ struct node_io {
 };
 
 struct io_table {
-	pthread_mutex_t
-		lock; /* of node->io, n_users and the idle; nothing is taken below it */
+	pthread_mutex_t lock; /* of node->io, n_users and the idle; only node_fds.lock is
+				 taken below it */
 	TAILQ_HEAD(, node_io) idle; /* the longest idle first */
 	unsigned n_idle;
+	unsigned n_idle_max; /* constant */
 	struct channel *channel;
 	struct node_table *nodes;
 	_Atomic uint64_t n_passthrough_refused; /* opens served without, for status */
 };
 
 /* Files that are opened again and again keep their registration for a while after the
- * last close: two ioctls, an open and a close less each time. The inode stays held by it
- * until the kernel forgets it, which it does at once when it is removed. */
-#define IO_IDLE_MAX 1024
+ * last close, and a descriptor that refers to them: two ioctls, two opens and two closes
+ * less each time. The inode stays held by it until the kernel forgets it, which it does
+ * at once when it is removed. They may take this part of the descriptors that the process
+ * may have. */
+#define IO_IDLE_SHARE 3
+#define IO_IDLE_MAX   65536
 
 void io_table_init(struct io_table *table, struct channel *channel,
 		   struct node_table *nodes);
@@ -68,6 +73,7 @@ void io_table_fini(struct io_table *table);
 /* What an open wants, and what it got. */
 struct io_request {
 	struct node *node;
+	int node_fd;	     /* pinned while the handle is open */
 	int access;	     /* O_RDONLY, O_WRONLY or O_RDWR */
 	int flags;	     /* further flags of open(2) for the source's file */
 	bool mapped_writes;  /* the zone allows mappings that are stored to unseen */
@@ -90,8 +96,8 @@ void io_close(struct io_table *table, struct io_request *request);
  * are now: for the record that must come before the open. */
 bool io_will_be_unseen(struct io_table *table, struct node *node, int access);
 
-/* The descriptor to serve a handle by: its own, or the inode's. Valid while it is open.
- */
+/* The descriptor to serve a handle by: its own, or the inode's, which is opened when it
+ * is first needed: reads go past us. Valid while the handle is open. -errno. */
 int io_fd(struct io_table *table, const struct io_request *request);
 
 /* A request came for this handle: the kernel has completed its open. Until then a plain

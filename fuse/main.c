@@ -26,6 +26,7 @@ struct daemon {
 	struct filesystem fs;
 	struct policy_store *policies;
 	struct audit *audit;
+	bool is_sealed;
 	struct fuse_session *session;
 };
 
@@ -66,6 +67,7 @@ static int check(struct daemon *daemon)
 	r = seal_check(options->source, options->mountpoint, options->unsealed);
 	if (r < 0 && !(r == -EPERM && options->unsealed))
 		return r;
+	daemon->is_sealed = r == 0;
 	r = seal_check_outside("policy", options->policy, options->source,
 			       options->mountpoint);
 	if (r == 0 && strncmp(options->audit, "file:", strlen("file:")) == 0)
@@ -100,6 +102,7 @@ static int build(struct daemon *daemon)
 	r = node_table_new(&fs->source, &fs->nodes);
 	if (r < 0)
 		return r;
+	fs_cache_init(fs, daemon->is_sealed);
 	io_table_init(&fs->ios, &fs->channel, fs->nodes);
 	r = handle_table_new(fs->nodes, &fs->ios, &fs->handles);
 	if (r < 0)
@@ -164,7 +167,8 @@ static void on_reload(void *data)
 {
 	struct daemon *daemon = data;
 
-	guard_reload(daemon->fs.guard);
+	if (guard_reload(daemon->fs.guard) == 0)
+		fs_cache_forget(&daemon->fs, daemon->session);
 }
 
 /* After umount(8) the path may be a mount point of something else. After an error the

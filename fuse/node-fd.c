@@ -106,6 +106,38 @@ void node_fds_hold(struct node_fds *fds, struct node *node, int fd)
 	pthread_mutex_unlock(&fds->lock);
 }
 
+void node_fds_keep(struct node_fds *fds, struct node *node, int fd)
+{
+	pthread_mutex_lock(&fds->lock);
+	if (node->fd == fd && node->slot != SLOT_HELD) {
+		fds->slots[SLOT_INDEX(node->slot)] = NULL;
+		node->slot = SLOT_HELD;
+	} else if (node->fd < 0) { /* there was no room in the cache */
+		node->fd = fd;
+		node->n_pins = 1;
+		node->slot = SLOT_HELD;
+	}
+	pthread_mutex_unlock(&fds->lock);
+}
+
+int node_fds_unkeep(struct node_fds *fds, struct node *node)
+{
+	int evicted = -1;
+	uint32_t slot;
+
+	pthread_mutex_lock(&fds->lock);
+	if (node->fd >= 0 && node->slot == SLOT_HELD && node->handle_bytes > 0) {
+		if (node->n_pins == 0) {
+			evicted = take_fd(&node->fd);
+		} else if (node_fds_find_slot(fds, &slot, &evicted) == 0) {
+			fds->slots[slot] = node;
+			node->slot = slot;
+		}
+	}
+	pthread_mutex_unlock(&fds->lock);
+	return evicted;
+}
+
 void node_fds_drop(struct node_fds *fds, struct node *node)
 {
 	_cleanup_(closep) int fd = -1;

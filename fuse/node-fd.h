@@ -27,5 +27,10 @@ void node_fds_put(struct node_fds *fds, struct node *node, int fd);
 /* A node without a file handle keeps this descriptor for its whole life. */
 void node_fds_hold(struct node_fds *fds, struct node *node, int fd);
 
+/* A descriptor that node_fds_get() lent becomes the node's until node_fds_unkeep(),
+ * beside the cache. That returns what the caller has to close, or -1. */
+void node_fds_keep(struct node_fds *fds, struct node *node, int fd);
+int node_fds_unkeep(struct node_fds *fds, struct node *node);
+
 /* The node is being freed: its descriptor goes with it. */
 void node_fds_drop(struct node_fds *fds, struct node *node);

@@ -405,51 +405,85 @@ bool node_is_dropped_now(struct node *node)
 	return !dropped && now_ns() - atomic_load(&node->found_at) > LOOKUP_SETTLED_NS;
 }
 
-int node_add(struct node_table *table, const struct node_at *at, bool lookup,
-	     struct node **ret)
+/* Under table->lock. 1: it was found; 0: it is not known; -EAGAIN as node_add(). What the
+ * move frees is added to *dead. */
+static int find_and_move(struct node_table *table, const struct node_at *at, char **name,
+			 struct node **ret, struct hash_link **dead)
 {
-	/* Allocated before the lock; not needed if the node is known. */
-	struct node *fresh = node_new(at);
-	struct hash_link *dead = NULL;
-	struct node *node;
+	struct node *node = find_at(table, at);
 
-	if (!fresh)
-		return -ENOMEM;
-	pthread_mutex_lock(&table->lock);
-	node = find_at(table, at);
-	if (node && !is_at(node, at) && atomic_load(&table->n_moves) != at->n_moves) {
-		pthread_mutex_unlock(&table->lock);
-		free(fresh->name);
-		free(fresh);
-		return -EAGAIN;
+	if (!node)
+		return 0;
+	if (!is_at(node, at)) {
+		if (atomic_load(&table->n_moves) != at->n_moves)
+			return -EAGAIN;
+		if (!*name)
+			return 0; /* nothing to move it with yet */
+		*dead = move(table, node, at->parent, name);
 	}
-	if (node) {
-		if (!is_at(node, at))
-			dead = move(table, node, at->parent, &fresh->name);
-		atomic_store(&node->place, at->place);
-	} else {
-		node = take_ptr(fresh);
-		node->id = ++table->last_id;
-		at->parent->n_refs++;
-		hash_add(&table->by_id, &node->by_id);
-		hash_add(&table->by_source, &node->by_source);
-		if (node->handle_bytes == 0)
-			node_fds_hold(&table->fds, node, take_fd(at->fd));
-	}
+	atomic_store(&node->place, at->place);
+	*ret = node;
+	return 1;
+}
+
+/* Under table->lock. */
+static struct node *insert(struct node_table *table, const struct node_at *at,
+			   struct node *node)
+{
+	node->id = ++table->last_id;
+	at->parent->n_refs++;
+	hash_add(&table->by_id, &node->by_id);
+	hash_add(&table->by_source, &node->by_source);
+	if (node->handle_bytes == 0)
+		node_fds_hold(&table->fds, node, take_fd(at->fd));
+	return node;
+}
+
+/* Under table->lock. */
+static void count_use(struct node *node, bool lookup)
+{
 	node->n_refs++;
 	node->n_lookups += lookup;
 	if (lookup) {
 		atomic_store(&node->found_at, now_ns());
 		atomic_store(&node->dropped, 0);
 	}
+}
+
+/* Whatever is allocated is allocated without the lock, so a node that is not at its name
+ * already is looked for once more with a fresh one in hand. */
+int node_add(struct node_table *table, const struct node_at *at, bool lookup,
+	     struct node **ret)
+{
+	struct hash_link *dead = NULL;
+	struct node *fresh;
+	char *no_name = NULL;
+	int r;
+
+	pthread_mutex_lock(&table->lock);
+	r = find_and_move(table, at, &no_name, ret, &dead);
+	if (r > 0)
+		count_use(*ret, lookup);
+	pthread_mutex_unlock(&table->lock);
+	if (r != 0)
+		return r < 0 ? r : 0;
+
+	fresh = node_new(at);
+	if (!fresh)
+		return -ENOMEM;
+	pthread_mutex_lock(&table->lock);
+	r = find_and_move(table, at, &fresh->name, ret, &dead);
+	if (r == 0)
+		*ret = insert(table, at, take_ptr(fresh));
+	if (r >= 0)
+		count_use(*ret, lookup);
 	pthread_mutex_unlock(&table->lock);
 
 	dispose(table, dead);
 	if (fresh)
 		free(fresh->name);
 	free(fresh);
-	*ret = node;
-	return 0;
+	return r < 0 ? r : 0;
 }
 
 struct node *node_find(struct node_table *table, const struct node_at *at)
@@ -504,6 +538,60 @@ int node_name(struct node_table *table, struct node *node, struct node **ret_par
 	return 0;
 }
 
+struct held_name {
+	uint64_t parent;
+	char *name;
+};
+
+/* Under table->lock. Copies what one bucket holds; grows *names. 0 or -ENOMEM. */
+static int copy_names(struct node_table *table, size_t bucket, struct held_name **names,
+		      size_t *ret_n)
+{
+	struct hash_link *link = table->by_id.buckets[bucket];
+	size_t n = 0;
+
+	for (; link; link = link->next)
+		n++;
+	*names = calloc(n + 1, sizeof(**names));
+	*ret_n = 0;
+	if (!*names)
+		return -ENOMEM;
+	for (link = table->by_id.buckets[bucket]; link; link = link->next) {
+		const struct node *node = NODE_OF(link, by_id);
+
+		if (!node->parent || !((*names)[*ret_n].name = strdup(node->name)))
+			continue;
+		(*names)[(*ret_n)++].parent = node->parent->id;
+	}
+	return 0;
+}
+
+int node_each_name(struct node_table *table,
+		   void (*function)(uint64_t parent, const char *name, void *data),
+		   void *data)
+{
+	size_t n_buckets = 0, n;
+
+	for (size_t bucket = 0;; bucket++) {
+		_cleanup_(freep) struct held_name *names = NULL;
+		int r;
+
+		pthread_mutex_lock(&table->lock);
+		if (n_buckets != table->by_id.n_buckets) {
+			n_buckets = table->by_id.n_buckets; /* it has grown: once more */
+			bucket = 0;
+		}
+		r = bucket < n_buckets ? copy_names(table, bucket, &names, &n) : 1;
+		pthread_mutex_unlock(&table->lock);
+		if (r != 0)
+			return r < 0 ? r : 0;
+		for (size_t i = 0; i < n; i++) {
+			function(names[i].parent, names[i].name, data);
+			free(names[i].name);
+		}
+	}
+}
+
 size_t node_count(struct node_table *table)
 {
 	size_t n;
@@ -525,9 +613,29 @@ void node_fd_put(struct node_table *table, struct node *node, int fd)
 		node_fds_put(&table->fds, node, fd);
 }
 
-int node_open(struct node_table *table, struct node *node, int flags)
+void node_fd_keep(struct node_table *table, struct node *node, int fd)
+{
+	node_fds_keep(&table->fds, node, fd);
+}
+
+int node_fd_unkeep(struct node_table *table, struct node *node)
+{
+	return node_fds_unkeep(&table->fds, node);
+}
+
+int node_reopen(int node_fd, int flags)
 {
 	char path[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
+
+	if (node_fd < 0)
+		return node_fd;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", node_fd);
+	/* The magic link itself is what is followed, and it leads to the inode. */
+	return RET_ERRNO(open(path, (flags & ~O_NOFOLLOW) | O_CLOEXEC));
+}
+
+int node_open(struct node_table *table, struct node *node, int flags)
+{
 	struct source_id id;
 	int fd, opened;
 
@@ -542,9 +650,7 @@ int node_open(struct node_table *table, struct node *node, int flags)
 	fd = node_fd_get(table, node);
 	if (fd < 0)
 		return fd;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	/* The magic link itself is what is followed, and it leads to the inode. */
-	opened = (int)RET_ERRNO(open(path, (flags & ~O_NOFOLLOW) | O_CLOEXEC));
+	opened = node_reopen(fd, flags);
 	node_fd_put(table, node, fd);
 	return opened;
 }

@@ -116,6 +116,12 @@ char *node_path(struct node_table *table, struct node *node, const char *name,
 int node_name(struct node_table *table, struct node *node, struct node **ret_parent,
 	      char **ret_name);
 
+/* Calls `function` with each name that the kernel may hold, no lock held. Nodes may come
+ * and go meanwhile. 0 or -ENOMEM. */
+int node_each_name(struct node_table *table,
+		   void (*function)(uint64_t parent, const char *name, void *data),
+		   void *data);
+
 size_t node_count(struct node_table *table);
 
 /* An O_PATH descriptor of a node, borrowed from a bounded cache for as long as it is
@@ -123,6 +129,16 @@ size_t node_count(struct node_table *table);
  * node_fd_put(). */
 int node_fd_get(struct node_table *table, struct node *node);
 void node_fd_put(struct node_table *table, struct node *node, int fd);
+
+/* A pinned descriptor stays with its node, beyond its last use, until node_fd_unkeep() or
+ * the node is freed. Unkeeping returns a descriptor that the caller has to close, or -1;
+ * it may be called with any lock held. */
+void node_fd_keep(struct node_table *table, struct node *node, int fd);
+int node_fd_unkeep(struct node_table *table, struct node *node);
+
+/* Opens what a pinned descriptor refers to, even if it has no name left. As node_open().
+ */
+int node_reopen(int node_fd, int flags);
 
 /* Opens the node's inode anew with flags of open(2), for regular files and directories.
  * The caller owns the descriptor; -errno. */

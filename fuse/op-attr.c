@@ -62,7 +62,7 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (r < 0)
 		fuse_reply_err(req, -r);
 	else
-		fuse_reply_attr(req, &st, FS_CACHE_SECONDS);
+		fuse_reply_attr(req, &st, fs_cache_attributes(fs_of(req), &st));
 }
 
 /* One SETATTR may change several attributes; each is decided and recorded by itself, all
@@ -276,7 +276,7 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
 	if (r < 0)
 		fuse_reply_err(req, -r);
 	else
-		fuse_reply_attr(req, &st, FS_CACHE_SECONDS);
+		fuse_reply_attr(req, &st, fs_cache_attributes(fs_of(req), &st));
 }
 
 /* The ioctls of chattr(1): which change, and how large their argument is. */

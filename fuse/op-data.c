@@ -53,11 +53,12 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 		action = on_handle(OPERATION_READ, handle);
 		r = fs_allow(req, &action);
 	}
+	if (r == 0)
+		r = data.buf[0].fd = io_fd(&fs->ios, &handle->io);
 	if (r < 0) {
 		fuse_reply_err(req, -r);
 	} else {
 		data.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
-		data.buf[0].fd = io_fd(&fs->ios, &handle->io);
 		data.buf[0].pos = offset;
 		fuse_reply_data(req, &data, 0);
 	}
@@ -120,7 +121,9 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_inf
 	if (handle) {
 		int fd = io_fd(&fs->ios, &handle->io);
 
-		r = datasync ? RET_ERRNO(fdatasync(fd)) : RET_ERRNO(fsync(fd));
+		r = fd < 0     ? fd
+		    : datasync ? RET_ERRNO(fdatasync(fd))
+			       : RET_ERRNO(fsync(fd));
 	}
 	handle_put(fs->handles, handle);
 	fuse_reply_err(req, -r);
@@ -161,9 +164,11 @@ void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence,
 	off_t found = -EBADF;
 
 	(void)ino;
-	/* The descriptor's own position is never used, so it may move. */
 	if (handle)
-		found = RET_ERRNO(lseek(io_fd(&fs->ios, &handle->io), offset, whence));
+		found = io_fd(&fs->ios, &handle->io);
+	/* The descriptor's own position is never used, so it may move. */
+	if (found >= 0)
+		found = RET_ERRNO(lseek((int)found, offset, whence));
 	handle_put(fs->handles, handle);
 	if (found < 0)
 		fuse_reply_err(req, (int)-found);
@@ -178,20 +183,19 @@ static ssize_t copy_range(fuse_req_t req, struct handle *in, off_t offset_in,
 	struct filesystem *fs = fs_of(req);
 	struct action read = on_handle(OPERATION_READ, in);
 	struct action write = on_range(OPERATION_WRITE, out, offset_out, length);
-	int fd_out = io_fd(&fs->ios, &out->io);
+	int fd_in = io_fd(&fs->ios, &in->io), fd_out = io_fd(&fs->ios, &out->io);
 	ssize_t n;
 	int r;
 
 	write.note = "copy-range";
 	io_used(&fs->ios, &out->io);
-	r = fs_allow(req, &read);
+	r = fd_in < 0 ? fd_in : fs_allow(req, &read);
 	if (r == 0)
 		r = fs_allow(req, &write);
 	if (r < 0)
 		return r;
 	io_before_change(&fs->ios, out->node, fd_out);
-	n = RET_ERRNO(copy_file_range(io_fd(&fs->ios, &in->io), &offset_in, fd_out,
-				      &offset_out, length, 0));
+	n = RET_ERRNO(copy_file_range(fd_in, &offset_in, fd_out, &offset_out, length, 0));
 	io_after_change(&fs->ios, out->node, fd_out);
 	r = fs_settle_length(req, &write, n);
 	return r < 0 ? r : n;

@@ -29,6 +29,9 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		guard_expect_second_look(fs_of(req)->guard, &asker, dir.node, name);
 	if (r == 0)
 		r = fs_entry(req, &dir, name, action.on.place, &entry);
+	if (r == -ENOENT && action.on.place &&
+	    fs_cache_absent(fs_of(req), dir.node, action.on.place, &entry))
+		r = 0;
 	if (r < 0)
 		fuse_reply_err(req, -r);
 	else

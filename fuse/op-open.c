@@ -64,6 +64,7 @@ static int open_io(fuse_req_t req, struct handle *handle, struct action *action)
 
 	handle->io.mapped_writes = guard_mapped_writes(fs->guard, handle->node);
 	handle->io.node = handle->node;
+	handle->io.node_fd = handle->node_fd;
 	r = io_open(&fs->ios, &handle->io);
 	if (r < 0) {
 		handle->io.node = NULL;
@@ -407,7 +408,9 @@ void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	(void)ino;
 	if (handle) {
 		io_used(&fs->ios, &handle->io);
-		r = RET_ERRNO(dup(io_fd(&fs->ios, &handle->io)));
+		r = io_fd(&fs->ios, &handle->io);
+		if (r >= 0)
+			r = RET_ERRNO(dup(r));
 		if (r >= 0)
 			r = RET_ERRNO(close(r));
 	}

@@ -11,6 +11,8 @@
 struct source {
 	int root_fd; /* O_RDONLY directory, opened before anything is mounted over it */
 	bool has_handles; /* the filesystem has file handles (name_to_handle_at(2)) */
+	int mount_id;	  /* of the mount that root_fd is on, with has_handles */
+	bool is_local; /* on a disk of this machine: nobody else changes it */
 	struct stat root;
 };
 
@@ -34,6 +36,14 @@ void source_fini(struct source *source);
  * nothing may be reached there that this daemon serves itself). The caller owns the
  * descriptor; -errno. */
 int source_open_name(int dir_fd, const char *name);
+
+/* Identifies what is at a name in a directory, as source_open_name() would find it. An
+ * inode without a handle is opened as well: *ret_fd is then the caller's, else -1. 0 or
+ * -errno (EXDEV: a mount point). With handles two system calls where opening takes four;
+ * what is replaced in between, behind the guard, may be told with the attributes of its
+ * successor. */
+int source_find(const struct source *source, int dir_fd, const char *name,
+		struct source_id *ret_id, struct stat *ret_stat, int *ret_fd);
 
 /* Identifies what a descriptor refers to. 0 and sets both, or -errno. */
 int source_identify(const struct source *source, int fd, struct source_id *ret_id,

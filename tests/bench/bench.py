@@ -156,7 +156,7 @@ class Bench:
         self.sizes = workloads_module.Sizes(options.quick, available_memory(), len(names))
         self.workloads = [w for w in workloads_module.WORKLOADS
                           if not options.only or w.name in options.only]
-        self.source, self.systems, skipped = systems_module.make_systems(
+        self.sealed, self.source, self.systems, skipped = systems_module.make_systems(
             self.scratch, self.auditd, names)
         for name, reason in skipped.items():
             self.note(f"{name}: skipped, {reason}")
@@ -338,7 +338,8 @@ class Bench:
         for system in self.systems:
             system.stop()
         subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755,nr_inodes=0", "tmpfs",
-                        self.source], check=True)
+                        self.sealed], check=True)
+        systems_module.bind(self.sealed, self.source)
         for system in self.systems:
             self.own_directory(os.path.join(self.source, "work", system.name))
         self.own_directory(os.path.join(self.source, "many"))
@@ -346,7 +347,7 @@ class Bench:
         report.memory_header()
         for system in [s for s in self.systems if s.is_fuse]:
             self._measure_memory(system)
-        subprocess.run(["umount", self.source], check=True)
+        subprocess.run(["umount", self.source, self.sealed], check=True)
 
     def _measure_memory(self, system):
         """What the daemon needs for each file that the kernel knows of."""

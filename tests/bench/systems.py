@@ -237,12 +237,28 @@ class Modelguard(Fuse):
         guards.unmount_all(self.directory)
 
 
-def make_systems(scratch, auditd, names):
-    """The source directory and its systems, none of them started; and what is skipped, why."""
-    guard = guards.Guard(scratch, auditd, policy=POLICY, options=["unsealed"])
-    # Native has to reach the source, so it cannot be sealed.
+def open_way_to(guard, scratch):
+    """The guard's source is sealed, as it should be; all else reaches it by a bind mount."""
+    private = os.path.join(guard.directory, "private")
+    os.mkdir(private, 0o700)
+    os.rename(guard.source_directory, os.path.join(private, "source"))
+    guard.source_directory = os.path.join(private, "source")
     os.chmod(guard.source_directory, 0o755)
-    source = guard.source_directory
+    way = os.path.join(scratch, "source")
+    os.mkdir(way)
+    bind(guard.source_directory, way)
+    return way
+
+
+def bind(directory, way):
+    subprocess.run(["mount", "--bind", directory, way], check=True)
+
+
+def make_systems(scratch, auditd, names):
+    """The sealed source, the way to it, the systems, none of them started; and what is skipped,
+    why."""
+    guard = guards.Guard(scratch, auditd, policy=POLICY)
+    source = open_way_to(guard, scratch)
 
     def mountpoint(name):
         path = os.path.join(scratch, "mounts", name)
@@ -284,7 +300,7 @@ def make_systems(scratch, auditd, names):
             skipped[name] = "not installed, and could not be"
             continue
         systems.append(makers[name]())
-    return source, systems, skipped
+    return guard.source_directory, source, systems, skipped
 
 
 PEERS = ("bindfs", "mergerfs", "fuse-overlayfs", "loggedfs")
