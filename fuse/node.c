@@ -7,29 +7,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "fuse/node-fd.h"
-#include "fuse/node.h"
+#include "fuse/node-internal.h"
 #include "fuse/place.h"
 #include "fuse/util.h"
-
-struct node_table {
-	pthread_mutex_t lock; /* taken before fds.lock; never held across a system call */
-	struct hash_table by_id;
-	struct hash_table by_source;
-	uint64_t last_id;
-	_Atomic uint64_t n_freed;
-	_Atomic uint64_t n_moves;
-	const struct source *source;
-	struct node *root;
-	struct node_fds fds;
-	uint64_t (*place_of)(void *data, const char *path);
-	void *placer_data;
-	void (*forget)(void *data, struct node *node);
-	void *forgetter_data;
-};
-
-#define NODE_OF(link, member) \
-	((struct node *)((char *)(link)-offsetof(struct node, member)))
 
 static uint64_t key_by_id(const struct hash_link *link)
 {
@@ -267,36 +247,6 @@ void node_forget(struct node_table *table, uint64_t id, uint64_t n_lookups)
 	dispose(table, dead);
 }
 
-/* Puts "/name" in front of what is there. */
-static char *prepend(char *begin, const char *buffer, const char *name)
-{
-	size_t length = strlen(name);
-
-	if (!begin || (size_t)(begin - buffer) < length + 1)
-		return NULL;
-	begin -= length;
-	memcpy(begin, name, length);
-	*--begin = '/';
-	return begin;
-}
-
-/* Under table->lock. */
-static char *path_of(const struct node *node, const char *name,
-		     char buffer[static NODE_PATH_MAX])
-{
-	char *end = buffer + NODE_PATH_MAX - 1;
-	char *begin = end;
-
-	*end = '\0';
-	if (name)
-		begin = prepend(begin, buffer, name);
-	for (; begin && node->parent; node = node->parent)
-		begin = prepend(begin, buffer, node->name);
-	if (begin == end)
-		*--begin = '/';
-	return begin;
-}
-
 /* A directory that was moved in the source, behind the guard, may seem to lie in itself.
  */
 static bool lies_in(const struct node *node, const struct node *ancestor)
@@ -315,7 +265,7 @@ static bool is_in_zone(struct node_table *table, struct node *node, uint64_t pla
 	char *path;
 
 	if (known == 0 || !place_same_generation(known, place)) {
-		path = table->place_of ? path_of(node, NULL, buffer) : NULL;
+		path = table->place_of ? node_path_locked(node, NULL, buffer) : NULL;
 		known = path ? table->place_of(table->placer_data, path) : 0;
 		atomic_store(&node->place, known);
 	}
@@ -498,17 +448,6 @@ struct node *node_find(struct node_table *table, const struct node_at *at)
 	return node;
 }
 
-char *node_path(struct node_table *table, struct node *node, const char *name,
-		char buffer[static NODE_PATH_MAX])
-{
-	char *begin;
-
-	pthread_mutex_lock(&table->lock);
-	begin = path_of(node, name, buffer);
-	pthread_mutex_unlock(&table->lock);
-	return begin;
-}
-
 uint64_t node_moves(struct node_table *table)
 {
 	return atomic_load(&table->n_moves);
@@ -517,79 +456,6 @@ uint64_t node_moves(struct node_table *table)
 void node_moves_begin(struct node_table *table)
 {
 	atomic_fetch_add(&table->n_moves, 1);
-}
-
-int node_name(struct node_table *table, struct node *node, struct node **ret_parent,
-	      char **ret_name)
-{
-	struct node *parent;
-	char *name;
-
-	pthread_mutex_lock(&table->lock);
-	name = strdup(node->name);
-	parent = node->parent;
-	if (name && parent)
-		parent->n_refs++;
-	pthread_mutex_unlock(&table->lock);
-	if (!name)
-		return -ENOMEM;
-	*ret_parent = parent;
-	*ret_name = name;
-	return 0;
-}
-
-struct held_name {
-	uint64_t parent;
-	char *name;
-};
-
-/* Under table->lock. Copies what one bucket holds; grows *names. 0 or -ENOMEM. */
-static int copy_names(struct node_table *table, size_t bucket, struct held_name **names,
-		      size_t *ret_n)
-{
-	struct hash_link *link = table->by_id.buckets[bucket];
-	size_t n = 0;
-
-	for (; link; link = link->next)
-		n++;
-	*names = calloc(n + 1, sizeof(**names));
-	*ret_n = 0;
-	if (!*names)
-		return -ENOMEM;
-	for (link = table->by_id.buckets[bucket]; link; link = link->next) {
-		const struct node *node = NODE_OF(link, by_id);
-
-		if (!node->parent || !((*names)[*ret_n].name = strdup(node->name)))
-			continue;
-		(*names)[(*ret_n)++].parent = node->parent->id;
-	}
-	return 0;
-}
-
-int node_each_name(struct node_table *table,
-		   void (*function)(uint64_t parent, const char *name, void *data),
-		   void *data)
-{
-	size_t n_buckets = 0, n;
-
-	for (size_t bucket = 0;; bucket++) {
-		_cleanup_(freep) struct held_name *names = NULL;
-		int r;
-
-		pthread_mutex_lock(&table->lock);
-		if (n_buckets != table->by_id.n_buckets) {
-			n_buckets = table->by_id.n_buckets; /* it has grown: once more */
-			bucket = 0;
-		}
-		r = bucket < n_buckets ? copy_names(table, bucket, &names, &n) : 1;
-		pthread_mutex_unlock(&table->lock);
-		if (r != 0)
-			return r < 0 ? r : 0;
-		for (size_t i = 0; i < n; i++) {
-			function(names[i].parent, names[i].name, data);
-			free(names[i].name);
-		}
-	}
 }
 
 size_t node_count(struct node_table *table)

@@ -69,7 +69,7 @@ def whole_title(name):
     """A workload's title where it does not stand below the one that it is like."""
     titles = {w.name: w.title for w in WORKLOADS}
     if titles[name].startswith("the same"):
-        return titles[name.removesuffix("-second")] + titles[name].removeprefix("the same")
+        return titles[name.rsplit("-", 1)[0]] + titles[name].removeprefix("the same")
     return titles[name]
 
 

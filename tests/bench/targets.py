@@ -16,6 +16,8 @@ RATIOS = [
     ("load-second", "native", 0.95),
     ("open1", "watch", 1.0),
     ("open8", "watch", 1.5),
+    ("open1-path", "watch", 1.0),
+    ("open8-path", "watch", 1.5),
     ("open1", "bindfs", 1.0),
     ("open8", "bindfs", 1.0),
     ("write1m", "best peer", 1.0),

@@ -96,6 +96,14 @@ static void file_name(char path[static PATH_MAX], const char *dir, long i)
 	snprintf(path, PATH_MAX, "%s/file-%06ld.bin", dir, i);
 }
 
+/* With "inside" a workload enters its directory first and names the files from there. */
+static const char *enter_if(bool inside, const char *dir)
+{
+	if (inside && chdir(dir) < 0)
+		err(1, "%s", dir);
+	return inside ? "." : dir;
+}
+
 static long number(const char *text)
 {
 	char *end;
@@ -669,7 +677,7 @@ static const char usage[] = "usage: workload VERB ARGUMENT...\n"
 			    "  read FILE SECONDS [second]\n"
 			    "  touch FILE COUNT SECONDS [second]\n"
 			    "  load FILE SECONDS [second]\n"
-			    "  open-read-close DIR FILES THREADS SECONDS\n"
+			    "  open-read-close DIR FILES THREADS SECONDS [inside]\n"
 			    "  loader DIR FILES PROCESSES\n"
 			    "  write FILE BLOCK REGION SECONDS BYTES\n"
 			    "  save FILE BYTES MOST-SECONDS\n"
@@ -730,8 +738,10 @@ static struct result measure(int argc, char **argv)
 		result.opens += second ? 2 : 0;
 		return result;
 	}
-	if (strcmp(verb, "open-read-close") == 0)
+	if (strcmp(verb, "open-read-close") == 0) {
+		path = enter_if(argc > 6 && strcmp(argv[6], "inside") == 0, path);
 		return run_crew(path, (int)NUMBER(3), (int)NUMBER(4), SECONDS(5));
+	}
 	if (strcmp(verb, "loader") == 0)
 		return load_shuffled(path, (int)NUMBER(3), (int)NUMBER(4));
 	if (strcmp(verb, "write") == 0)
@@ -742,8 +752,10 @@ static struct result measure(int argc, char **argv)
 		return create_files(path, NUMBER(3));
 	if (strcmp(verb, "unlink") == 0)
 		return unlink_files(path, NUMBER(3));
-	if (strcmp(verb, "stat") == 0)
+	if (strcmp(verb, "stat") == 0) {
+		path = enter_if(argc > 5 && strcmp(argv[5], "inside") == 0, path);
 		return stat_names(path, (int)NUMBER(3), SECONDS(4));
+	}
 	if (strcmp(verb, "readdir") == 0)
 		return read_directory(path, SECONDS(3));
 	if (strcmp(verb, "read-all") == 0)
