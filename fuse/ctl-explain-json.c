@@ -5,6 +5,7 @@
 #include "config/identity.h"
 
 #include "fuse/ctl-explain.h"
+#include "fuse/ctl-holding.h"
 #include "fuse/ctl-json.h"
 
 #define NAME_SIZE 256
@@ -22,45 +23,12 @@ static json_t *zone_json(const struct zone *zone)
 	return object;
 }
 
-static json_t *group_json(gid_t gid)
-{
-	char name[NAME_SIZE];
-
-	identity_group_name(gid, name, sizeof(name));
-	return ctl_json_text(name, strlen(name));
-}
-
 static json_t *user_json(uid_t uid)
 {
 	char name[NAME_SIZE];
 
 	identity_user_name(uid, name, sizeof(name));
 	return ctl_json_text(name, strlen(name));
-}
-
-static json_t *holding_json(const struct policy *policy, const struct question *question,
-			    unsigned role, const struct role_holding *holding)
-{
-	static const char *const origins[] = {
-		[ROLE_NOT_HELD] = NULL,	       [ROLE_BY_EVERYONE] = "everyone",
-		[ROLE_BY_USER] = "user",       [ROLE_BY_GROUP] = "group",
-		[ROLE_BY_INCLUDE] = "include",
-	};
-	json_t *object = json_object();
-
-	ctl_json_set_text(object, "name", policy->roles[role].name);
-	ctl_json_set_text(object, "by", origins[holding->origin]);
-	if (holding->origin == ROLE_BY_GROUP)
-		ctl_json_set(object, "group", group_json(holding->gid));
-	if (holding->origin == ROLE_BY_INCLUDE) {
-		struct role_holding via;
-
-		policy_role_holding(policy, &question->subject, holding->via, &via);
-		if (via.origin != ROLE_BY_INCLUDE)
-			ctl_json_set(object, "included_by",
-				     holding_json(policy, question, holding->via, &via));
-	}
-	return object;
 }
 
 static json_t *rule_json(const struct policy *policy, unsigned number)
@@ -91,7 +59,7 @@ static json_t *needed_json(const struct policy *policy, const struct answer *ans
 		groups = json_array();
 		users = json_array();
 		for (size_t j = 0; j < role->n_gids; j++)
-			json_array_append_new(groups, group_json(role->gids[j]));
+			json_array_append_new(groups, ctl_json_group(role->gids[j]));
 		for (size_t j = 0; j < role->n_uids; j++)
 			json_array_append_new(users, user_json(role->uids[j]));
 		ctl_json_set_text(item, "role", role->name);
@@ -121,9 +89,9 @@ int explain_json(const struct policy *policy, const struct question *question,
 	ctl_json_set(document, "zone", zone_json(verdict->zone));
 	ctl_json_set(document, "role",
 		     verdict->role
-			     ? holding_json(policy, question,
-					    (unsigned)(verdict->role - policy->roles),
-					    &answer->holding)
+			     ? ctl_json_holding(policy, &question->subject,
+						(unsigned)(verdict->role - policy->roles),
+						&answer->holding)
 			     : NULL);
 	ctl_json_set(document, "rule", rule->line ? rule_json(policy, rule->line) : NULL);
 	ctl_json_set_text(document, "reason",

@@ -6,6 +6,7 @@
 #include "config/text.h"
 
 #include "fuse/ctl-explain.h"
+#include "fuse/ctl-holding.h"
 #include "fuse/ctl.h"
 
 #define NAME_SIZE 256
@@ -55,41 +56,6 @@ static void print_zone(const struct policy *policy, const struct zone *zone)
 	puts(")");
 }
 
-static void print_group(gid_t gid)
-{
-	char name[NAME_SIZE];
-
-	identity_group_name(gid, name, sizeof(name));
-	ctl_puts_safe(stdout, name);
-}
-
-static void print_holding(const struct policy *policy, const struct question *question,
-			  const struct role_holding *holding)
-{
-	struct role_holding via;
-
-	switch (holding->origin) {
-	case ROLE_NOT_HELD:
-		break;
-	case ROLE_BY_EVERYONE:
-		fputs("which everybody holds", stdout);
-		break;
-	case ROLE_BY_USER:
-		fputs("as one of its users", stdout);
-		break;
-	case ROLE_BY_GROUP:
-		fputs("through the group ", stdout);
-		print_group(holding->gid);
-		break;
-	case ROLE_BY_INCLUDE:
-		printf("included by %s, ", policy->roles[holding->via].name);
-		policy_role_holding(policy, &question->subject, holding->via, &via);
-		if (via.origin != ROLE_BY_INCLUDE) /* the direct ways come first */
-			print_holding(policy, question, &via);
-		break;
-	}
-}
-
 static void print_role(const struct policy *policy, const struct question *question,
 		       const struct answer *answer)
 {
@@ -100,7 +66,7 @@ static void print_role(const struct policy *policy, const struct question *quest
 		return;
 	}
 	printf("%s, ", answer->rule.role->name);
-	print_holding(policy, question, &answer->holding);
+	ctl_print_holding(policy, &question->subject, &answer->holding);
 	putchar('\n');
 }
 
@@ -169,7 +135,7 @@ static void print_members(const struct role *role)
 
 	for (size_t i = 0; i < role->n_gids; i++) {
 		printf("%s", i == 0 ? "through the group " : " or ");
-		print_group(role->gids[i]);
+		ctl_print_group(role->gids[i]);
 		separator = "; ";
 	}
 	for (size_t i = 0; i < role->n_uids; i++) {

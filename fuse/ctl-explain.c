@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* modelguardctl explain: why someone may do something at a path, or may not. */
-#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "config/identity.h"
-#include "config/policy-load.h"
 #include "config/text.h"
 
+#include "fuse/ctl-ask.h"
 #include "fuse/ctl-explain.h"
+#include "fuse/ctl-rights.h"
 #include "fuse/ctl.h"
 
 enum { OPTION_OWNER = CTL_LONG, OPTION_MOUNT, OPTION_JSON };
@@ -30,16 +29,6 @@ struct arguments {
 	bool json;
 };
 
-/* The operation that stands for a verb: it takes this verb and no other. An -own form is
- * the plain verb on an object of the user's own. */
-static const enum operation operation_of_verb[N_VERBS] = {
-	[VERB_LIST] = OPERATION_LOOKUP,	      [VERB_READ] = OPERATION_OPEN_READ,
-	[VERB_CREATE] = OPERATION_CREATE,     [VERB_WRITE] = OPERATION_OPEN_WRITE,
-	[VERB_DELETE] = OPERATION_UNLINK,     [VERB_WRITE_OWN] = OPERATION_OPEN_WRITE,
-	[VERB_DELETE_OWN] = OPERATION_UNLINK, [VERB_PROMOTE] = OPERATION_PROMOTE,
-	[VERB_APPROVE] = OPERATION_APPROVE,   [VERB_ADMIN] = OPERATION_SETXATTR,
-};
-
 /* A verb or an operation; a word that is both is the verb. */
 static int resolve_word(struct question *question)
 {
@@ -47,95 +36,8 @@ static int resolve_word(struct question *question)
 
 	if (verb_from_name(question->word, &verb) < 0)
 		return operation_from_name(question->word, &question->operation);
-	question->operation = operation_of_verb[verb];
-	if (verb == VERB_WRITE_OWN || verb == VERB_DELETE_OWN)
-		question->owns = true;
+	question->operation = ctl_operation_of(verb, &question->owns);
 	return 0;
-}
-
-/* Drops repeated and trailing slashes and "." components. Returns a new string, or NULL
- * with *ret_fault, which is NULL if there is no memory. */
-static char *normalise(const char *path, const char **ret_fault)
-{
-	char *copy = malloc(strlen(path) + 2), *out = copy;
-
-	*ret_fault = NULL;
-	if (!copy)
-		return NULL;
-	while (*path) {
-		size_t length;
-
-		path += strspn(path, "/");
-		length = strcspn(path, "/");
-		if (length == 2 && memcmp(path, "..", 2) == 0) {
-			*ret_fault = "'..' in the path: write it without";
-			free(copy);
-			return NULL;
-		}
-		if (length > 0 && !(length == 1 && *path == '.')) {
-			*out++ = '/';
-			memcpy(out, path, length);
-			out += length;
-		}
-		path += length;
-	}
-	if (out == copy)
-		*out++ = '/';
-	*out = '\0';
-	return copy;
-}
-
-/* The path in the share: below --mount, or as it is. Returns as normalise(). */
-static char *share_path(const struct arguments *arguments, const char **ret_fault)
-{
-	char *path, *mount;
-	size_t length;
-
-	*ret_fault = "the path must begin with '/', the root of the share";
-	if (arguments->path[0] != '/')
-		return NULL;
-	path = normalise(arguments->path, ret_fault);
-	if (!path || !arguments->mount)
-		return path;
-	if (arguments->mount[0] != '/') {
-		*ret_fault = "the mount point must begin with '/'";
-		free(path);
-		return NULL;
-	}
-	mount = normalise(arguments->mount, ret_fault);
-	if (!mount) {
-		free(path);
-		return NULL;
-	}
-	length = strcmp(mount, "/") == 0 ? 0 : strlen(mount);
-	if (strncmp(path, mount, length) != 0 ||
-	    (path[length] != '/' && path[length] != '\0')) {
-		*ret_fault = "the path is not below the mount point";
-		free(path);
-		path = NULL;
-	} else if (path[length] == '\0') {
-		strcpy(path, "/");
-	} else {
-		memmove(path, path + length, strlen(path + length) + 1);
-	}
-	free(mount);
-	return path;
-}
-
-/* Asks NSS for a user. Returns CTL_OK or the exit status, having said why. */
-static int find_user(const char *name, struct subject *ret, gid_t **ret_groups)
-{
-	int r = identity_user(name, &ret->uid, &ret->gid, ret_groups, &ret->n_groups);
-
-	ret->groups = *ret_groups;
-	if (r == 0)
-		return CTL_OK;
-	if (r == -ENOENT) {
-		ctl_fail("no such user: %s", QUOTED(name));
-		return CTL_NO_USER;
-	}
-	return ctl_fail("cannot look up the user %s: %s", QUOTED(name),
-			strerrordesc_np(-r));
 }
 
 /* Each role that would be enough if the user came to hold it, too: by the decision
@@ -191,23 +93,6 @@ static void decide(const struct policy *policy, const struct question *question,
 				    &ret->holding);
 }
 
-static int load(const char *file, struct policy **ret)
-{
-	struct complaints complaints __attribute__((cleanup(complaints_fini))) = { 0 };
-	int r = policy_load(file, &identity_names, &complaints, ret);
-
-	if (r == -ENOMEM)
-		return ctl_fail("no memory");
-	ctl_print_complaints(file, &complaints);
-	if (r < 0)
-		return r == -EINVAL ? CTL_POLICY : CTL_FAILED;
-	if (policy_unenforceable(*ret, &complaints) > 0)
-		ctl_fail("note: the guard would not mount this policy yet; see "
-			 "'modelguardctl "
-			 "check'");
-	return CTL_OK;
-}
-
 /* The question is complete but for the owner. */
 static int answer(const struct arguments *arguments, struct question *question)
 {
@@ -219,14 +104,14 @@ static int answer(const struct arguments *arguments, struct question *question)
 		struct subject owner;
 		gid_t *groups = NULL;
 
-		status = find_user(arguments->owner, &owner, &groups);
+		status = ctl_find_user(arguments->owner, &owner, &groups);
 		free(groups);
 		if (status != CTL_OK)
 			return status;
 		question->owner = arguments->owner;
 		question->owns = owner.uid == question->subject.uid;
 	}
-	status = load(arguments->policy, &policy);
+	status = ctl_load_policy(arguments->policy, &policy);
 	if (status != CTL_OK)
 		return status;
 
@@ -249,11 +134,11 @@ static int explain(const struct ctl_verb *verb, const struct arguments *argument
 	if (resolve_word(&question) < 0)
 		return ctl_usage(verb, "no such verb or operation: %s",
 				 QUOTED(arguments->word));
-	path = share_path(arguments, &fault);
+	path = ctl_share_path(arguments->path, arguments->mount, &fault);
 	if (!path)
 		return fault ? ctl_usage(verb, "%s", fault) : ctl_fail("no memory");
 	question.path = path;
-	status = find_user(arguments->user, &question.subject, &groups);
+	status = ctl_find_user(arguments->user, &question.subject, &groups);
 	if (status == CTL_OK)
 		status = answer(arguments, &question);
 	free(groups);
