@@ -241,3 +241,59 @@ int identity_groups(uid_t uid, gid_t *ret_gid, gid_t **ret_groups, size_t *ret_n
 	snprintf(name, sizeof(name), "%u", uid);
 	return identity_user(name, &uid, ret_gid, ret_groups, ret_n_groups);
 }
+
+void identity_names_free(char **names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(names[i]);
+	free(names);
+}
+
+int identity_group_members(gid_t gid, char ***ret_names, size_t *ret_n)
+{
+	struct entry entry ENTRY = { 0 };
+	char **names;
+	size_t n = 0;
+	int r = find_group(&entry, NULL, gid);
+
+	if (r < 0)
+		return r;
+	while (entry.group.gr_mem[n])
+		n++;
+	names = calloc(n + 1, sizeof(*names));
+	if (!names)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		names[i] = strdup(entry.group.gr_mem[i]);
+		if (!names[i]) {
+			identity_names_free(names, i);
+			return -ENOMEM;
+		}
+	}
+	*ret_names = names;
+	*ret_n = n;
+	return 0;
+}
+
+int identity_each_user(int (*each)(void *data, const char *name, gid_t gid), void *data)
+{
+	struct passwd *user;
+	int r = 0;
+
+	setpwent();
+	for (;;) {
+		errno = 0;
+		user = getpwent();
+		if (!user) {
+			/* glibc leaves ENOENT at the end of some services' lists. */
+			if (errno != 0 && errno != ENOENT)
+				r = -EIO;
+			break;
+		}
+		r = each(data, user->pw_name, user->pw_gid);
+		if (r < 0)
+			break;
+	}
+	endpwent();
+	return r;
+}

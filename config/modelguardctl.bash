@@ -5,7 +5,7 @@
 _modelguardctl()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-	local verbs="check explain help" words="list read create write delete write-own
+	local verbs="check diff who user explain help" words="list read create write delete write-own
 		delete-own promote approve admin lookup readdir open-read open-write
 		open-read-write truncate mkdir unlink rmdir rename-from rename-to rename-over
 		move-out chmod chown utimes setxattr"
@@ -25,6 +25,15 @@ _modelguardctl()
 		mapfile -t COMPREPLY < <(compgen -u -- "$word")
 		return
 		;;
+	--can)
+		mapfile -t COMPREPLY < <(compgen -W "list read create write delete write-own
+			delete-own promote approve admin" -- "$word")
+		return
+		;;
+	--fail-on)
+		mapfile -t COMPREPLY < <(compgen -W widen -- "$word")
+		return
+		;;
 	--mount)
 		mapfile -t COMPREPLY < <(compgen -d -- "$word")
 		return
@@ -32,19 +41,22 @@ _modelguardctl()
 	esac
 	for ((i = 2; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		-p | --policy | --owner | --mount) ((i++)) ;;
+		-p | --policy | --owner | --mount | --can | --fail-on) ((i++)) ;;
 		-*) ;;
 		*) ((position++)) ;;
 		esac
 	done
 	case ${COMP_WORDS[1]},$word,$position in
 	check,-*) words="--json --help" ;;
+	diff,-*) words="--fail-on --json --help" ;;
+	who,-*) words="--policy --can --mount --json --help" ;;
+	user,-*) words="--policy --json --help" ;;
 	explain,-*) words="--policy --owner --mount --json --help" ;;
-	check,*)
+	check,* | diff,*)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return
 		;;
-	explain,*,0)
+	explain,*,0 | user,*,0)
 		mapfile -t COMPREPLY < <(compgen -u -- "$word")
 		return
 		;;

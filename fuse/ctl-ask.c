@@ -9,6 +9,7 @@
 #include "config/text.h"
 
 #include "fuse/ctl-ask.h"
+#include "fuse/ctl-patience.h"
 #include "fuse/ctl.h"
 
 /* Drops repeated and trailing slashes and "." components. Returns a new string, or NULL
@@ -84,7 +85,9 @@ int ctl_find_user(const char *name, struct subject *ret, gid_t **ret_groups)
 	int r;
 
 	*ret_groups = NULL;
+	ctl_patience_start();
 	r = identity_user(name, &ret->uid, &ret->gid, ret_groups, &ret->n_groups);
+	ctl_patience_stop();
 	ret->groups = *ret_groups;
 	if (r == 0)
 		return CTL_OK;
@@ -99,7 +102,11 @@ int ctl_find_user(const char *name, struct subject *ret, gid_t **ret_groups)
 int ctl_load_policy(const char *file, struct policy **ret)
 {
 	struct complaints complaints __attribute__((cleanup(complaints_fini))) = { 0 };
-	int r = policy_load(file, &identity_names, &complaints, ret);
+	int r;
+
+	ctl_patience_start(); /* for the names of groups and users in it */
+	r = policy_load(file, &identity_names, &complaints, ret);
+	ctl_patience_stop();
 
 	if (r == -ENOMEM)
 		return ctl_fail("no memory");

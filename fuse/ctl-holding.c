@@ -7,15 +7,23 @@
 
 #include "fuse/ctl-holding.h"
 #include "fuse/ctl-json.h"
+#include "fuse/ctl-patience.h"
 #include "fuse/ctl.h"
 
 #define NAME_SIZE 256
+
+static void find_name(gid_t gid, char name[NAME_SIZE])
+{
+	ctl_patience_start();
+	identity_group_name(gid, name, NAME_SIZE);
+	ctl_patience_stop();
+}
 
 void ctl_print_group(gid_t gid)
 {
 	char name[NAME_SIZE];
 
-	identity_group_name(gid, name, sizeof(name));
+	find_name(gid, name);
 	ctl_puts_safe(stdout, name);
 }
 
@@ -50,7 +58,7 @@ json_t *ctl_json_group(gid_t gid)
 {
 	char name[NAME_SIZE];
 
-	identity_group_name(gid, name, sizeof(name));
+	find_name(gid, name);
 	return ctl_json_text(name, strlen(name));
 }
 

@@ -9,6 +9,18 @@
 
 #include "fuse/ctl.h"
 
+static bool piped_to_terminal;
+
+void ctl_colour_through_pipe(bool yes)
+{
+	piped_to_terminal = yes;
+}
+
+static bool is_terminal(FILE *stream)
+{
+	return isatty(fileno(stream)) || (stream == stdout && piped_to_terminal);
+}
+
 const char *ctl_colour(FILE *stream, enum ctl_colour colour)
 {
 	static const char *const sequences[] = {
@@ -19,7 +31,7 @@ const char *ctl_colour(FILE *stream, enum ctl_colour colour)
 	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
 
 	if ((no_color && *no_color) || !term || strcmp(term, "dumb") == 0 ||
-	    !isatty(fileno(stream)))
+	    !is_terminal(stream))
 		return "";
 	return sequences[colour];
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "fuse/ctl-json.h"
 #include "fuse/ctl-rights.h"
 
 /* The operation that stands for a verb: it takes this verb and no other. An -own form is
@@ -40,6 +41,43 @@ void ctl_rights(const struct policy *policy, const struct subject *subject,
 		if (ret->verdicts[i].decision == DECISION_ALLOWED)
 			ret->verbs |= VERB_SET(i);
 	}
+}
+
+void ctl_rights_at(const struct policy *policy, const struct subject *subject,
+		   const char *path, struct rights *ret)
+{
+	struct role_set roles;
+
+	ctl_rights(policy, subject, policy_zone(policy, path), ret);
+	if (ret->verbs & VERB_SET(VERB_LIST))
+		return;
+	policy_roles(policy, subject, &roles);
+	ret->way = policy_zone_led_to(policy, &roles, path);
+	if (!ret->way)
+		return;
+	policy_decide(policy, &roles, ret->way, OPERATION_LOOKUP, false, time(NULL),
+		      &ret->verdicts[VERB_LIST]);
+	ret->verbs |= VERB_SET(VERB_LIST);
+}
+
+json_t *ctl_json_rights(const struct rights *rights)
+{
+	json_t *object = json_object();
+
+	for (unsigned i = 0; i < N_VERBS; i++) {
+		const struct verdict *verdict = &rights->verdicts[i];
+		json_t *item;
+
+		if (!(rights->verbs & VERB_SET(i)))
+			continue;
+		item = json_object();
+		ctl_json_set_text(item, "role", verdict->role->name);
+		ctl_json_set(item, "line", json_integer(verdict->line));
+		if (rights->way)
+			ctl_json_set_text(item, "way_to", rights->way->path);
+		ctl_json_set(object, verb_name((enum verb)i), item);
+	}
+	return object;
 }
 
 verb_set ctl_verbs_shown(verb_set verbs)

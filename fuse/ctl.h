@@ -41,7 +41,8 @@ struct ctl_verb {
 	int (*run)(const struct ctl_verb *verb, int argc, char **argv);
 };
 
-extern const struct ctl_verb ctl_check, ctl_explain;
+extern const struct ctl_verb ctl_check, ctl_diff, ctl_explain, ctl_user,
+	ctl_who;
 
 /* The next option by getopt_long(3), its argument in optarg: its code, -1 after the last,
  * '?' after a complaint. --help is answered with exit(3). */
@@ -61,6 +62,9 @@ int ctl_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * (no-color.org). */
 enum ctl_colour { CTL_PLAIN, CTL_BOLD, CTL_RED, CTL_GREEN, CTL_DIM };
 const char *ctl_colour(FILE *stream, enum ctl_colour colour);
+
+/* stdout is a pipe to a pager now that shows on a terminal, or it is no longer. */
+void ctl_colour_through_pipe(bool yes);
 
 /* Prints bytes from outside; what is not printable ASCII as \xNN. */
 void ctl_print_safe(FILE *stream, const char *bytes, size_t length);

@@ -146,6 +146,26 @@ def test_the_verbs_and_options_of_the_tool_are_those_of_its_manual_page():
         assert option in said, f"{option} of modelguardctl(8) is not in --help"
 
 
+def _completions(*words):
+    """What bash offers for the last word."""
+    script = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _modelguardctl; ' \
+        'printf "%s\\n" "${COMPREPLY[@]}"'
+    said = run("bash", "-c", script, "bash", os.path.join(ROOT, "config", "modelguardctl.bash"),
+               "modelguardctl", *words)
+    assert said.returncode == 0 and said.stderr == "", said.stderr
+    return set(said.stdout.split())
+
+
+def test_the_completion_knows_the_verbs_and_options_of_the_tool():
+    verbs = set(re.findall(r"^  ([a-z]+) ", run(CTL, "--help").stdout, re.MULTILINE))
+    assert _completions("") - {"--help", "--version"} == verbs | {"help"}
+    for verb in verbs:
+        options = set(re.findall(r"^  (?:-\w, |    )(--[a-z-]+)",
+                                 run(CTL, verb, "--help").stdout, re.MULTILINE))
+        assert "--help" in options
+        assert _completions(verb, "-") == options, verb
+
+
 def test_every_field_of_a_record_is_in_the_manual():
     (page,) = [name for name in os.listdir(os.path.join(ROOT, "man"))
                if name.startswith("modelguard-audit.")]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The people of the tests, and how to act as one of them."""
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -150,3 +151,19 @@ def run_as(user, *argv, seconds=CALL_SECONDS, cwd="/", **options):
         stdin=subprocess.DEVNULL,
         **options,
     )
+
+
+@contextlib.contextmanager
+def changed(file, change):
+    """One of the private files of names, with another content for a while."""
+    with open("/proc/self/mountinfo", encoding="utf-8") as mounts:
+        assert any(line.split()[4] == file for line in mounts), f"{file} is the machine's own"
+    with open(file, encoding="utf-8") as old:
+        text = old.read()
+    try:
+        with open(file, "w", encoding="utf-8") as new:
+            new.write(change(text))
+        yield
+    finally:
+        with open(file, "w", encoding="utf-8") as new:
+            new.write(text)

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* modelguardctl: settings of the guard and of zones that a change of the policy changes.
+ */
+#include <string.h>
+
+#include "fuse/ctl-effect.h"
+#include "fuse/util.h"
+
+static const char *const audit_failure_words[] = { "deny", "allow" };
+static const char *const audit_writes_words[] = { "each", "ranges" };
+static const char *const groups_from_words[] = { "process", "database" };
+static const char *const modes_words[] = { "role", "owner" };
+static const char *const mapped_words[] = { "allow", "refuse" };
+static const char *const no_yes_words[] = { "no", "yes" };
+
+static int add(struct effect *effect, const struct effect_setting *setting)
+{
+	struct effect_setting *more;
+
+	if (strcmp(setting->old, setting->new) == 0)
+		return 0;
+	more = reallocarray(effect->settings, effect->n_settings + 1, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	effect->settings = more;
+	more[effect->n_settings++] = *setting;
+	effect->widened |= setting->weaker;
+	return 0;
+}
+
+static int compare_guard(struct effect *effect)
+{
+	const struct policy *old = effect->old, *new = effect->new;
+	const struct effect_setting settings[] = {
+		{ NULL, "audit-failure", audit_failure_words[old->audit_failure],
+		  audit_failure_words[new->audit_failure],
+		  new->audit_failure == AUDIT_FAILURE_ALLOW },
+		{ NULL, "audit-writes", audit_writes_words[old->audit_writes],
+		  audit_writes_words[new->audit_writes],
+		  new->audit_writes == AUDIT_WRITES_RANGES },
+		/* Whoever left a group keeps what it gave until they log in again. */
+		{ NULL, "groups-from", groups_from_words[old->groups_from],
+		  groups_from_words[new->groups_from],
+		  new->groups_from == GROUPS_FROM_PROCESS },
+	};
+	int r = 0;
+
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]) && r == 0; i++)
+		r = add(effect, &settings[i]);
+	return r;
+}
+
+static int compare_zones(struct effect *effect, const struct point *point)
+{
+	const struct zone *old = point->old, *new = point->new;
+	const char *path = point->path;
+	const struct effect_setting settings[] = {
+		{ path, "modes", modes_words[old->modes], modes_words[new->modes],
+		  new->modes == ZONE_MODES_ROLE },
+		{ path, "mapped-writes", mapped_words[old->mapped_writes],
+		  mapped_words[new->mapped_writes],
+		  new->mapped_writes == MAPPED_WRITES_ALLOW },
+		{ path, "write-once", no_yes_words[old->write_once],
+		  no_yes_words[new->write_once], !new->write_once },
+		{ path, "promote-from", old->promote_from ? old->promote_from : "none",
+		  new->promote_from ? new->promote_from : "none",
+		  new->promote_from != NULL },
+	};
+	int r = 0;
+
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]) && r == 0; i++)
+		r = add(effect, &settings[i]);
+	return r;
+}
+
+int effect_find_settings(struct effect *effect)
+{
+	int r;
+
+	if (!effect->old)
+		return 0;
+	r = compare_guard(effect);
+	for (size_t i = 0; i < effect->points.n_items && r == 0; i++) {
+		const struct point *point = &effect->points.items[i];
+
+		if (point->old && point->new)
+			r = compare_zones(effect, point);
+	}
+	return r;
+}
