@@ -5,7 +5,7 @@
 _modelguardctl()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-	local verbs="check diff who user explain help" words="list read create write delete write-own
+	local verbs="check edit diff who user explain help" words="list read create write delete write-own
 		delete-own promote approve admin lookup readdir open-read open-write
 		open-read-write truncate mkdir unlink rmdir rename-from rename-to rename-over
 		move-out chmod chown utimes setxattr"
@@ -48,11 +48,12 @@ _modelguardctl()
 	done
 	case ${COMP_WORDS[1]},$word,$position in
 	check,-*) words="--json --help" ;;
+	edit,-*) words="--help" ;;
 	diff,-*) words="--fail-on --json --help" ;;
 	who,-*) words="--policy --can --mount --json --help" ;;
 	user,-*) words="--policy --json --help" ;;
 	explain,-*) words="--policy --owner --mount --json --help" ;;
-	check,* | diff,*)
+	check,* | edit,* | diff,*)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return
 		;;

@@ -41,7 +41,7 @@ struct ctl_verb {
 	int (*run)(const struct ctl_verb *verb, int argc, char **argv);
 };
 
-extern const struct ctl_verb ctl_check, ctl_diff, ctl_explain, ctl_user,
+extern const struct ctl_verb ctl_check, ctl_diff, ctl_edit, ctl_explain, ctl_user,
 	ctl_who;
 
 /* The next option by getopt_long(3), its argument in optarg: its code, -1 after the last,
