@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Policies by chance, and a slow, obvious reading of them, written from policy.ini(5) and not
-from the program."""
+from the program. A policy may not be changed once it was asked something."""
 
+import functools
 import grp
 import itertools
 import pwd
@@ -40,7 +41,7 @@ class Policy:
             grants = {}
             for name in names:
                 if random.random() < (0.15 if name == "everyone" else 0.5):
-                    grants[name] = set(random.sample(VERBS, random.randint(1, 4)))
+                    grants[name] = set(random.sample(VERBS, random.randint(1, 7)))
             zones.append((path, grants))
         return Policy(roles, zones)
 
@@ -59,6 +60,7 @@ class Policy:
                       for role, verbs in grants.items()]
         return "\n".join(lines) + "\n"
 
+    @functools.lru_cache(maxsize=None)
     def roles_of(self, user):
         """`everyone`, what the user holds directly, and what that includes."""
         groups = {grp.getgrgid(gid).gr_name for gid in world.groups_of(user)}
@@ -72,6 +74,7 @@ class Policy:
                 return held
             held |= more
 
+    @functools.lru_cache(maxsize=None)
     def zone_of(self, path):
         """The index of the deepest zone that matches; of equally deep ones the one with the
         first literal where they differ. None: no zone."""

@@ -15,6 +15,7 @@ import pytest
 import world
 from guard import CTL, DEFAULT_POLICY
 from terminal import Terminal
+from test_ctl_people import directory_service, with_directory  # noqa: F401 (a fixture)
 
 OK, NO, USAGE, POLICY, NO_USER, FAILED = range(6)
 ENGINEERS = "allow ml-engineer = read, create, write, delete"
@@ -167,6 +168,28 @@ def test_a_policy_that_names_a_user_who_left_can_be_mended(desk):
         session.expect(INSTALL)
         session.type("y\n")
         assert session.end() == OK and desk.text() == mended
+
+
+def test_a_name_service_that_hangs_loses_nothing(desk, directory_service):  # noqa: F811
+    hanging = DEFAULT_POLICY.replace("users = ci-release", "users = hang")
+    desk.plan(hanging)
+    with world.changed("/etc/nsswitch.conf", with_directory):
+        session = desk.edit(env=directory_service)
+        assert session.end(seconds=40) == FAILED
+    assert "the name service has not answered for 15 s" in session.output
+    with open(desk.kept(session), encoding="utf-8") as copy:
+        assert copy.read() == hanging
+    assert desk.text() == DEFAULT_POLICY
+
+
+def test_a_place_where_guards_refuse_it_is_told(desk):
+    os.chmod(desk.place, 0o777)
+    desk.plan(WIDER)
+    session = desk.edit()
+    session.expect(INSTALL)
+    session.type("y\n")
+    assert session.end() == NO and desk.text() == WIDER
+    assert "writable by others" in session.output and "guards refuse it" in session.output
 
 
 def test_owner_mode_and_attributes_are_kept(desk):

@@ -92,6 +92,24 @@ printf 'x\n' >"$place/broken.ini"
 chmod 644 "$place/broken.ini"
 expect a_refused_policy_answers_nothing 3 "broken.ini:1: 'x' is neither" "$ctl" explain -p "$place/broken.ini" daemon read /m
 
+expect who_shows_people_and_lines 0 'reader policy.ini:10' "$ctl" who -p "$policy" /m
+expect who_can_names_only_those 1 'Nobody may delete here' "$ctl" who --can=delete -p "$policy" /m
+expect who_knows_the_verbs 2 "no such verb: 'fly'" "$ctl" who --can fly -p "$policy" /m
+expect who_speaks_json 0 '"name": "daemon"' "$ctl" who --json -p "$policy" /m
+expect who_shows_everyone 0 'everyone policy.ini:19' "$ctl" who -p "$policy" /vault/public
+expect user_goes_zone_by_zone 0 'list, read, create, write-own, by owner policy.ini:14' "$ctl" user -p "$policy" games
+expect user_knows_no_such_user 4 'no such user' "$ctl" user -p "$policy" no-such-user
+sed 's/^allow owner = read/&, delete/' "$policy" >"$place/wider.ini"
+chmod 644 "$place/wider.ini"
+expect diff_names_the_people 0 '+ delete /drop: 1 person' "$ctl" diff "$policy" "$place/wider.ini"
+expect a_wider_policy_may_fail 1 'games' "$ctl" diff --fail-on widen "$policy" "$place/wider.ini"
+expect a_narrower_policy_does_not 0 '- delete /drop' "$ctl" diff --fail-on widen "$place/wider.ini" "$policy"
+expect diff_of_the_same_is_nothing 0 'No effect' "$ctl" diff "$policy" "$policy"
+expect diff_needs_sound_policies 3 "broken.ini:1: 'x' is neither" "$ctl" diff "$policy" "$place/broken.ini"
+expect edit_leaves_what_is_not_edited 0 'policy.ini: unchanged' env VISUAL=true "$ctl" edit "$policy"
+expect edit_says_that_the_editor_failed 5 'exit status 1' env VISUAL=false "$ctl" edit "$policy"
+expect nothing_is_left_beside_the_policy 1 '' sh -c "ls -A '$place' | grep '^[.]'"
+
 # check says of each bad policy what the corpus expects, and exits with 1.
 cp "$bad"/*.ini "$place" && chmod 644 "$place"/*.ini
 for expected in "$bad"/*.expected; do
