@@ -232,6 +232,24 @@ static int finish(struct edit *edit, enum next next, int status)
 	}
 }
 
+/* What to do about a policy that cannot be read. */
+static const char *way_out(int error)
+{
+	switch (error) {
+	case -ELOOP:
+		return ": name the file that the link points to";
+	case -EINVAL:
+		return ": it is not a regular file";
+	case -ENOENT:
+		return ": copy a first policy there, such as the one in "
+		       "/usr/share/modelguard";
+	case -EAGAIN:
+		return ": somebody is writing to it";
+	default:
+		return "";
+	}
+}
+
 static int edit_locked(struct edit *edit)
 {
 	struct complaints complaints _cleanup_(complaints_fini) = { 0 };
@@ -240,12 +258,8 @@ static int edit_locked(struct edit *edit)
 	enum next next;
 
 	if (r < 0)
-		return ctl_fail(
-			"cannot edit %s: %s%s", QUOTED(edit->file), strerrordesc_np(-r),
-			r == -ELOOP    ? ": name the file that the link points to"
-			: r == -ENOENT ? ": copy a first policy there, such as the "
-					 "one in /usr/share/modelguard"
-				       : "");
+		return ctl_fail("cannot edit %s: %s%s", QUOTED(edit->file),
+				strerrordesc_np(-r), way_out(r));
 	if (parse(edit, &edit->before, &complaints, &edit->old) == -ENOMEM)
 		return ctl_fail("no memory");
 	status = edit_copy_make(edit->file, &edit->before, &edit->copy);

@@ -7,21 +7,9 @@
 #include "fuse/ctl-explain.h"
 #include "fuse/ctl-holding.h"
 #include "fuse/ctl-json.h"
+#include "fuse/ctl-words.h"
 
 #define NAME_SIZE 256
-
-static json_t *zone_json(const struct zone *zone)
-{
-	json_t *object;
-
-	if (!zone)
-		return json_null();
-	object = json_object();
-	ctl_json_set_text(object, "name", zone->name);
-	ctl_json_set_text(object, "path", zone->path);
-	ctl_json_set(object, "line", json_integer(zone->line));
-	return object;
-}
 
 static json_t *user_json(uid_t uid)
 {
@@ -86,7 +74,7 @@ int explain_json(const struct policy *policy, const struct question *question,
 			  operation_rule(question->operation)->name);
 	ctl_json_set_text(document, "path", question->path);
 	ctl_json_set(document, "owns", json_boolean(question->owns));
-	ctl_json_set(document, "zone", zone_json(verdict->zone));
+	ctl_json_set(document, "zone", ctl_json_zone(verdict->zone));
 	ctl_json_set(document, "role",
 		     verdict->role
 			     ? ctl_json_holding(policy, &question->subject,
@@ -98,7 +86,7 @@ int explain_json(const struct policy *policy, const struct question *question,
 			  answer->allowed_as_way ? "leads to a zone that may be listed"
 						 : denial_reason_name(verdict->reason));
 	ctl_json_set_text(document, "verb", verb_name(verdict->verb));
-	ctl_json_set(document, "leads_to", zone_json(answer->way));
+	ctl_json_set(document, "leads_to", ctl_json_zone(answer->way));
 	if (!allowed)
 		ctl_json_set(document, "needed", needed_json(policy, answer));
 	if (!allowed && answer->any_sufficient)
