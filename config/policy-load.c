@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -142,6 +143,20 @@ static ssize_t read_all(int fd, char *buffer, size_t size)
 	return (ssize_t)n;
 }
 
+/* A lease is not given while somebody has the file open for writing, and keeps writers
+ * waiting until the file is closed: fcntl(2). The times alone do not tell of a write that
+ * had begun before and goes on after. Where there are no leases, or this file's is not
+ * ours to take, they must do. */
+static int lease(int fd, struct complaints *complaints)
+{
+	/* Of who wants to write we are told by a signal; SIGIO would end us. */
+	if (fcntl(fd, F_SETSIG, SIGURG) < 0 || fcntl(fd, F_SETLEASE, F_RDLCK) == 0 ||
+	    errno != EAGAIN)
+		return 0;
+	return REFUSE(complaints,
+		      "open for writing in another program: try again when that is done");
+}
+
 /* The bytes of the file, and that they are all of it, and of one moment. */
 static int read_policy(int fd, struct complaints *complaints, char **ret,
 		       size_t *ret_length)
@@ -155,6 +170,8 @@ static int read_policy(int fd, struct complaints *complaints, char **ret,
 	if (fstat(fd, &before) < 0)
 		return complain_errno(complaints, "examine it", errno);
 	r = check_file(&before, complaints);
+	if (r == 0)
+		r = lease(fd, complaints);
 	if (r < 0)
 		return r;
 	size = (size_t)before.st_size;
