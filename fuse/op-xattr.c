@@ -164,6 +164,15 @@ static int about(const struct use *use, enum operation operation, const char *na
 	return 0;
 }
 
+/* What is never shown is never changed either. */
+static int may_change(fuse_req_t req, struct action *action)
+{
+	if (is_hidden(action->xattr))
+		return fs_refuse(req, action, EPERM,
+				 "trusted attributes are never changed in the share");
+	return fs_allow(req, action);
+}
+
 static int set_value(fuse_req_t req, const struct use *use, const char *name,
 		     const void *value, size_t size, int flags)
 {
@@ -172,7 +181,7 @@ static int set_value(fuse_req_t req, const struct use *use, const char *name,
 	int r = about(use, OPERATION_SETXATTR, name, &action);
 
 	if (r == 0)
-		r = fs_allow(req, &action);
+		r = may_change(req, &action);
 	if (r < 0)
 		return r;
 	return fs_settle(
@@ -256,7 +265,7 @@ static int remove_value(fuse_req_t req, const struct use *use, const char *name)
 	int r = about(use, OPERATION_REMOVEXATTR, name, &action);
 
 	if (r == 0)
-		r = fs_allow(req, &action);
+		r = may_change(req, &action);
 	if (r < 0)
 		return r;
 	return fs_settle(req, &action, RET_ERRNO(removexattr(path_of(use, &path), name)));
