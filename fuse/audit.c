@@ -148,6 +148,24 @@ int audit_record(struct audit *audit, struct record *record)
 	}
 }
 
+int audit_record_later(struct audit *audit, struct record *record)
+{
+	int r;
+
+	if (audit_state(audit) != AUDIT_STATE_RECORDING)
+		return -EAGAIN;
+	if (record->seqno == 0)
+		record->seqno = next_seqno(audit);
+	r = audit->type->write(audit->sink, record, true);
+	if (r == 0)
+		return 0;
+	pthread_mutex_lock(&audit->lock);
+	if (r != -E2BIG && audit_state(audit) == AUDIT_STATE_RECORDING)
+		leave_recording(audit, AUDIT_STATE_FAILING);
+	pthread_mutex_unlock(&audit->lock);
+	return r == AUDIT_SINK_KEPT ? 0 : -EAGAIN;
+}
+
 static int write_gap(struct audit *audit, const struct gap *gap, const char *note,
 		     uint64_t count)
 {

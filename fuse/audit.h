@@ -37,6 +37,11 @@ void audit_set_failure_allowed(struct audit *audit, bool allowed);
  */
 int audit_record(struct audit *audit, struct record *record);
 
+/* Writes a record of what was answered already. Returns 0 once it is accepted, or will be
+ * sent after an outage; -EAGAIN: not now, and no gap counts it: the caller keeps it, and
+ * its number. */
+int audit_record_later(struct audit *audit, struct record *record);
+
 /* The state as of the last look (at most 100 ms ago). Any thread. */
 enum audit_state audit_state(struct audit *audit);
 const char *audit_state_name(enum audit_state state);

@@ -20,9 +20,12 @@ struct second_look {
 	struct timespec denied_at;
 };
 
+struct repeats;
+
 struct guard {
 	struct guard_parts parts;
 	struct caller_cache *callers;
+	struct repeats *repeats;
 	pthread_mutex_t second_looks_lock; /* nothing is taken below it */
 	struct second_look second_looks[N_SECOND_LOOKS];
 };
@@ -78,7 +81,21 @@ struct statement {
 	int error; /* positive errno of a denial or a failed effect; 0: success */
 	const char *reason; /* NULL: the verdict's */
 	const char *note;   /* NULL: the action's */
+	bool may_repeat;    /* a denial: from a certain number on, identical ones are
+			       only counted */
 };
 
 /* Writes it; *seqno is the record's number, given if it is 0. 0 or -EIO. */
 int guard_record(struct guard *guard, const struct statement *statement, uint64_t *seqno);
+
+/* Counts denials that are identical to some that were just recorded, and records their
+ * number from a thread of its own, at most a second later: guard-repeat.c. 0, -ENOMEM or
+ * another -errno. */
+int repeats_new(struct audit *audit, struct repeats **ret);
+struct repeats *repeats_free(struct repeats *repeats);
+
+/* Whether a denial that is about to be recorded has been counted instead. Any thread. */
+bool repeats_count(struct repeats *repeats, const struct record *record);
+
+/* Records all that is counted, now. To be called when nothing more is served. */
+void repeats_settle(struct repeats *repeats);

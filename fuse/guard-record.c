@@ -105,6 +105,8 @@ int guard_record(struct guard *guard, const struct statement *statement, uint64_
 		if (!record.reason)
 			record.reason = denial_reason_name(verdict->reason);
 	}
+	if (statement->may_repeat && repeats_count(guard->repeats, &record))
+		return 0;
 	r = audit_record(guard->parts.audit, &record);
 	*seqno = record.seqno;
 	return r;
@@ -156,6 +158,7 @@ int guard_record_start(struct guard *guard)
 
 int guard_record_end(struct guard *guard, const char *reason)
 {
+	repeats_settle(guard->repeats);
 	return record_life(guard, "end", reason);
 }
 

@@ -55,8 +55,10 @@ int guard_new(const struct guard_parts *parts, struct guard **ret)
 	guard->parts = *parts;
 	pthread_mutex_init(&guard->second_looks_lock, NULL);
 	r = caller_cache_new(&guard->callers);
+	if (r == 0)
+		r = repeats_new(parts->audit, &guard->repeats);
 	if (r < 0) {
-		free(guard);
+		guard_free(guard);
 		return r;
 	}
 	node_table_set_placer(parts->nodes, guard_place_of, guard);
@@ -66,8 +68,10 @@ int guard_new(const struct guard_parts *parts, struct guard **ret)
 
 struct guard *guard_free(struct guard *guard)
 {
-	if (guard)
+	if (guard) {
+		repeats_free(guard->repeats);
 		caller_cache_free(guard->callers);
+	}
 	free(guard);
 	return NULL;
 }
@@ -213,6 +217,7 @@ static int judge(struct guard *guard, const struct asker *asker, struct action *
 		statement.error = refusal->error;
 		statement.reason = refusal->reason;
 	}
+	statement.may_repeat = statement.error != 0;
 	if (statement.error ? !guard_is_second_look(guard, asker, action)
 			    : recorded_when_allowed[action->operation]) {
 		r = question_identify(guard, asker, action, &question);

@@ -78,7 +78,7 @@ struct record {
 	uint64_t seqno;		      /* 0: audit_record() gives the next number */
 	int err;		      /* errno=, positive */
 	const char *reason;	      /* prose; see record_format_audit() */
-	struct timespec since, until; /* gap: CLOCK_REALTIME */
+	struct timespec since, until; /* gap, repeated denials: CLOCK_REALTIME */
 	uint64_t lost;	      /* gap: accepted records that may be missing from the log */
 	struct timespec time; /* JSON only, CLOCK_REALTIME; all zero: now */
 };
@@ -102,3 +102,10 @@ int record_format_audit(const struct record *record, unsigned part, char *buffer
  * are not valid UTF-8 come as NAME_hex. Same names as in auditd's text. Returns 0 and
  * sets *ret (the caller frees), or -ENOMEM. */
 int record_format_json(const struct record *record, char **ret);
+
+/* A copy that owns all it points to, in one piece: the caller frees it. NULL: out of
+ * memory. */
+struct record *record_copy(const struct record *record);
+
+/* Whether two records say the same, but for number, time, count and span. */
+bool record_same(const struct record *a, const struct record *b);

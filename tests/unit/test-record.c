@@ -543,6 +543,47 @@ static void json_keeps_every_byte(void **state)
 	}
 }
 
+/* A copy owns what it points to, and says the same; any other field tells two apart. */
+static void a_copy_says_the_same(void **state)
+{
+	char path[] = "/models/production/m.safetensors";
+	struct record record = sample, *copy;
+	struct actor other = mleng1;
+
+	(void)state;
+	record.path = path;
+	copy = record_copy(&record);
+	assert_non_null(copy);
+	path[1] = 'x';
+	assert_string_equal(copy->path, sample.path);
+	assert_ptr_not_equal(copy->actor->exe, mleng1.exe);
+	assert_true(record_same(copy, &sample));
+	assert_false(record_same(copy, &record)); /* path */
+
+	record = sample;
+	record.seqno++;
+	record.present |= RECORD_COUNT | RECORD_SPAN;
+	record.count = 7;
+	record.since.tv_sec = 1;
+	assert_true(record_same(copy, &record));
+	record.rule_line++;
+	assert_false(record_same(copy, &record));
+	record = sample;
+	record.present |= RECORD_SIZE;
+	assert_false(record_same(copy, &record));
+	record = sample;
+	record.new_path = "";
+	assert_false(record_same(copy, &record));
+	record = sample;
+	record.actor = &other;
+	other.pid++;
+	assert_false(record_same(copy, &record));
+	other = mleng1;
+	other.comm = NULL;
+	assert_false(record_same(copy, &record));
+	free(copy);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -559,6 +600,7 @@ int main(void)
 		cmocka_unit_test(a_value_beyond_all_parts_is_an_error),
 		cmocka_unit_test(json_has_the_same_fields),
 		cmocka_unit_test(json_keeps_every_byte),
+		cmocka_unit_test(a_copy_says_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
