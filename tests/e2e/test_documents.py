@@ -113,7 +113,8 @@ def _manual(name):
     return re.sub(".\b", "", result.stdout)
 
 
-@pytest.mark.parametrize("page", ["modelguard.8", "modelguardctl.8", "policy.ini.5"])
+@pytest.mark.parametrize("page", ["modelguard.8", "modelguard-attacks.7", "modelguard-audit.7",
+                                  "modelguardctl.8", "policy.ini.5"])
 def test_the_manual_pages_are_sound(page):
     assert os.path.exists(os.path.join(ROOT, "man", page)), page
     result = run("mandoc", "-T", "lint", "-W", "warning", os.path.join(ROOT, "man", page))
