@@ -70,6 +70,16 @@ def _warm(share, *names):
             assert outcome.errno == 0, outcome
 
 
+def test_the_first_component_is_a_gate_where_there_is_only_one_zone(make_guard):
+    """Everyone gets to the root of the mount. Failed when guard_may_cache() made no difference
+    for NODE_ROOT."""
+    share = make_guard(policy=POLICY[:POLICY.index("[zone team]")], audit="file")
+    share.put("inside/deep/model")
+    for name in ("inside", "inside/deep/model", "absent"):
+        assert world.call_as(HOLDER, _look, share.path(name)).errno == 0
+        assert world.call_as(STRANGER, os.lstat, share.path(name)).errno == errno.EACCES, name
+
+
 NAMES = ["inside", "inside/deep", "inside/deep/model", "inside/link", "inside/absent",
          "inside/deep/absent", "absent", "a/b/model", "a/absent"]
 
@@ -77,7 +87,7 @@ NAMES = ["inside", "inside/deep", "inside/deep/model", "inside/link", "inside/ab
 @pytest.mark.parametrize("name", NAMES)
 def test_a_walk_learns_nothing_from_what_others_looked_at(share, name):
     """Names, attributes, targets, listings, and what is not there: all the same to who may not
-    list it. Failed when guard_may_cache() was true in the root directory."""
+    list it. Failed when a look-up was not decided."""
     _warm(share, *NAMES)
     seen = world.call_as(STRANGER, _look, share.path(name)).value
     assert seen == {"lstat": errno.EACCES, "readlink": errno.EACCES, "listdir": errno.EACCES}
