@@ -384,9 +384,13 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 				.name = is_tmpfile ? NULL : name,
 				.mode = mode,
 				.flags = fi->flags };
+	enum operation operation;
 	int r;
 
-	r = is_tmpfile ? 0 : fs_check_name(name);
+	/* The access mode 3 that open(2) lets pass, as for a file that exists. */
+	r = operation_of(fi->flags, &operation);
+	if (r == 0 && !is_tmpfile)
+		r = fs_check_name(name);
 	if (r == 0)
 		r = fs_use(req, parent, &new.dir);
 	if (r == 0)

@@ -774,6 +774,16 @@ def test_a_handle_s_access_mode_is_kept(place):
     assert act(work) == [errno.EBADF, errno.EBADF, errno.EINVAL]
 
 
+def test_the_access_mode_three_opens_nothing(share, place):
+    """Linux lets open(2) pass O_WRONLY|O_RDWR, which is no right that could be decided. (With
+    O_CREAT it makes O_RDWR of it.)"""
+    share.put(os.path.join(os.path.relpath(place, share.mountpoint), "model"), owner=USER)
+    for name, flags in (("model", 0), ("model", os.O_TRUNC), (".", os.O_TMPFILE)):
+        outcome = world.call_as(USER, os.open, os.path.join(place, name), 3 | flags, 0o666)
+        assert outcome.errno == errno.EINVAL, (name, outcome)
+    assert os.path.getsize(under(share, place) + "/model") > 0
+
+
 def test_a_program_in_the_share_does_not_run(place):
     """noexec by default: a model directory is no place for programs."""
     act(write_file, place + "/program", b"#!/bin/sh\necho ran\n")
