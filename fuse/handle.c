@@ -196,16 +196,28 @@ static struct handle *find_by_id(struct handle_table *table, uint64_t id)
 	return NULL;
 }
 
-struct handle *handle_get(struct handle_table *table, uint64_t id)
+static struct handle *get_kind(struct handle_table *table, uint64_t id, bool is_dir)
 {
 	struct handle *handle;
 
 	pthread_mutex_lock(&table->lock);
 	handle = find_by_id(table, id);
+	if (handle && (handle->dir != NULL) != is_dir)
+		handle = NULL;
 	if (handle)
 		handle->n_refs++;
 	pthread_mutex_unlock(&table->lock);
 	return handle;
+}
+
+struct handle *handle_get(struct handle_table *table, uint64_t id)
+{
+	return get_kind(table, id, false);
+}
+
+struct handle *handle_get_dir(struct handle_table *table, uint64_t id)
+{
+	return get_kind(table, id, true);
 }
 
 void handle_put(struct handle_table *table, struct handle *handle)

@@ -20,8 +20,8 @@ struct handle {
 		      */
 	struct io_request io;	    /* files: how it is served; constant after the open */
 	struct authority authority; /* files */
-	DIR *dir;		    /* directories; under dir_lock */
-	off_t dir_offset;	    /* under dir_lock: where `dir` stands */
+	DIR *dir; /* directories: set before the handle is added; used under dir_lock */
+	off_t dir_offset; /* under dir_lock: where `dir` stands */
 	pthread_mutex_t dir_lock;
 };
 
@@ -41,8 +41,10 @@ struct handle *handle_new(struct handle_table *table, struct node *node);
  * reference becomes the table's. */
 void handle_add(struct handle_table *table, struct handle *handle);
 
-/* A reference to an open handle, or NULL. Ended by handle_put(). */
+/* A reference to the open handle of a file, or of a directory; NULL if there is none of
+ * that kind. Ended by handle_put(). */
 struct handle *handle_get(struct handle_table *table, uint64_t id);
+struct handle *handle_get_dir(struct handle_table *table, uint64_t id);
 void handle_put(struct handle_table *table, struct handle *handle);
 
 /* Sets by whose right the handle is used, and counts it as theirs. 0, -ENFILE when this

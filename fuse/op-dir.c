@@ -166,7 +166,7 @@ static void answer_listing(fuse_req_t req, fuse_ino_t ino, size_t size, off_t of
 	struct listing listing = {
 		.req = req, .dir = &dir, .plus = plus, .buffer = buffer, .size = size
 	};
-	struct handle *handle = handle_get(fs->handles, fh);
+	struct handle *handle = handle_get_dir(fs->handles, fh);
 	int r = !buffer ? -ENOMEM : !handle ? -EBADF : fs_use(req, ino, &dir);
 
 	if (r == 0)
@@ -193,7 +193,7 @@ void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct filesystem *fs = fs_of(req);
-	struct handle *handle = handle_get(fs->handles, fi->fh);
+	struct handle *handle = handle_get_dir(fs->handles, fi->fh);
 
 	(void)ino;
 	if (handle) {
@@ -206,7 +206,7 @@ void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
 {
 	struct filesystem *fs = fs_of(req);
-	struct handle *handle = handle_get(fs->handles, fi->fh);
+	struct handle *handle = handle_get_dir(fs->handles, fi->fh);
 	int r = -EBADF;
 
 	(void)ino;
