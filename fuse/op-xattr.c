@@ -206,21 +206,24 @@ static bool changes_nothing(fuse_req_t req, const struct use *use, const char *n
  * so. */
 static bool is_mode(const char *name, const void *value, size_t size, mode_t *ret)
 {
-	const struct posix_acl_xattr_header *header = value;
-	const struct posix_acl_xattr_entry *entries = (const void *)(header + 1);
+	struct {
+		struct posix_acl_xattr_header header;
+		struct posix_acl_xattr_entry entries[3];
+	} acl;
 	static const struct {
 		unsigned tag, shift;
 	} classes[] = { { ACL_USER_OBJ, 6 }, { ACL_GROUP_OBJ, 3 }, { ACL_OTHER, 0 } };
 
 	*ret = 0;
-	if (strcmp(name, ACL_ACCESS) != 0 || !value ||
-	    size != sizeof(*header) + 3 * sizeof(*entries) ||
-	    le32toh(header->a_version) != POSIX_ACL_XATTR_VERSION)
+	if (strcmp(name, ACL_ACCESS) != 0 || !value || size != sizeof(acl))
+		return false;
+	memcpy(&acl, value, sizeof(acl)); /* it lies behind a name of any length */
+	if (le32toh(acl.header.a_version) != POSIX_ACL_XATTR_VERSION)
 		return false;
 	for (size_t i = 0; i < 3; i++) {
-		if (le16toh(entries[i].e_tag) != classes[i].tag)
+		if (le16toh(acl.entries[i].e_tag) != classes[i].tag)
 			return false;
-		*ret |= (mode_t)(le16toh(entries[i].e_perm) & 7) << classes[i].shift;
+		*ret |= (mode_t)(le16toh(acl.entries[i].e_perm) & 7) << classes[i].shift;
 	}
 	return true;
 }
