@@ -121,12 +121,34 @@ static int fill(json_t *object, const struct record *record)
 	return r;
 }
 
+/* The line of a text, in memory of its own. ASCII has one control byte that JSON does not
+ * escape: DEL. */
+static char *make_line(const char *text)
+{
+	static const char escaped[] = "\\u007f";
+	size_t n_escaped = 0;
+	char *line, *end;
+
+	for (const char *c = text; *c; c++)
+		n_escaped += *c == 0x7f;
+	line = end = malloc(strlen(text) + n_escaped * strlen(escaped) + 2);
+	if (!line)
+		return NULL;
+	for (; *text; text++) {
+		if (*text == 0x7f)
+			end = stpcpy(end, escaped);
+		else
+			*end++ = *text;
+	}
+	memcpy(end, "\n", 2);
+	return line;
+}
+
 int record_format_json(const struct record *record, char **ret)
 {
 	json_t *object = json_object();
 	char *text = NULL, *line = NULL;
-	int r = -ENOMEM;
-	size_t n;
+	int r;
 
 	if (!object)
 		return -ENOMEM;
@@ -135,16 +157,11 @@ int record_format_json(const struct record *record, char **ret)
 	if (r == 0)
 		text = json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII);
 	json_decref(object);
-	if (!text)
+	if (text)
+		line = make_line(text);
+	free(text);
+	if (!line)
 		return -ENOMEM;
-
-	n = strlen(text);
-	line = realloc(text, n + 2);
-	if (!line) {
-		free(text);
-		return -ENOMEM;
-	}
-	memcpy(line + n, "\n", 2);
 	*ret = line;
 	return 0;
 }

@@ -488,7 +488,7 @@ static json_t *json_of(const struct record *record)
 	assert_int_equal(record_format_json(record, &line), 0);
 	assert_ptr_equal(strchr(line, '\n'), line + strlen(line) - 1);
 	for (const char *p = line; p[1]; p++)
-		assert_true(*p >= 0x20 && *p > 0);
+		assert_true(*p >= 0x20 && *p < 0x7f);
 	object = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(object);
 	free(line);
