@@ -175,24 +175,27 @@ static unsigned compared_rights(const struct posix_acl_xattr_entry *entry, mode_
 {
 	unsigned rights = le16toh(entry->e_perm);
 
-	if (le16toh(entry->e_tag) == TAG_USER_OBJ || le16toh(entry->e_tag) == TAG_GROUP_OBJ)
+	if (le16toh(entry->e_tag) == TAG_USER_OBJ ||
+	    le16toh(entry->e_tag) == TAG_GROUP_OBJ)
 		return 0;
 	return S_ISDIR(mode) ? rights : rights & ~(unsigned)RIGHT_EXEC;
 }
 
+/* `b` is of any alignment. */
 static bool same_acl(const void *a, const void *b, size_t size, mode_t mode)
 {
-	const struct posix_acl_xattr_entry *x, *y;
-	size_t n = (size - sizeof(struct posix_acl_xattr_header)) / sizeof(*x);
+	const size_t header = sizeof(struct posix_acl_xattr_header);
+	struct posix_acl_xattr_entry x, y;
 
-	if (memcmp(a, b, sizeof(struct posix_acl_xattr_header)) != 0)
+	if (memcmp(a, b, header) != 0)
 		return false;
-	x = (const void *)((const struct posix_acl_xattr_header *)a + 1);
-	y = (const void *)((const struct posix_acl_xattr_header *)b + 1);
-	for (size_t i = 0; i < n; i++)
-		if (x[i].e_tag != y[i].e_tag || x[i].e_id != y[i].e_id ||
-		    compared_rights(&x[i], mode) != compared_rights(&y[i], mode))
+	for (size_t at = header; at < size; at += sizeof(x)) {
+		memcpy(&x, (const char *)a + at, sizeof(x));
+		memcpy(&y, (const char *)b + at, sizeof(y));
+		if (x.e_tag != y.e_tag || x.e_id != y.e_id ||
+		    compared_rights(&x, mode) != compared_rights(&y, mode))
 			return false;
+	}
 	return true;
 }
 
