@@ -14,6 +14,7 @@
 #define ROOT	1
 #define WALK_MAX \
 	64 /* patterns of one length that match one path, for zone_index_leads_to() */
+#define STEPS_MAX 100000 /* of one search there: below 20 ms */
 
 struct component {
 	const char *name;
@@ -270,56 +271,69 @@ static void walk_step(const struct zone_index *index, const struct walk *from,
 	}
 }
 
-static int walk_leads(const struct zone_index *index, const struct walk *walk,
-		      const struct role_set *roles);
+/* For a name below which the roles are granted something. Where the stars of many zones
+ * overlap, the ways to go are more than can be tried (it is the problem whether a DNF is
+ * a tautology): the search ends after STEPS_MAX, which shows less. */
+struct search {
+	const struct zone_index *index;
+	const struct role_set *roles;
+	unsigned n_steps;
+};
+
+static int walk_leads(struct search *search, const struct walk *walk);
 
 /* The next component is chosen: either the zone there is granted, or one further down. */
-static int walk_leads_by(const struct zone_index *index, const struct walk *from,
-			 const struct component *component, const struct role_set *roles)
+static int walk_leads_by(struct search *search, const struct walk *from,
+			 const struct component *component)
 {
 	struct walk walk;
 
-	walk_step(index, from, component, &walk);
+	if (search->n_steps++ >= STEPS_MAX)
+		return -1;
+	walk_step(search->index, from, component, &walk);
 	for (unsigned i = 0; i < walk.n; i++) {
-		const struct node *node = &index->nodes[walk.ids[i]];
+		const struct node *node = &search->index->nodes[walk.ids[i]];
 
 		if (node->zone < 0)
 			continue;
-		if (role_sets_meet(&node->granted, roles))
+		if (role_sets_meet(&node->granted, search->roles))
 			return node->zone;
 		break; /* that path is this zone's, whatever the others grant */
 	}
-	return walk_leads(index, &walk, roles);
+	return walk_leads(search, &walk);
 }
 
-/* Tries each name that the zones' paths mention, then one that they do not. Without "*"
- * the first node with the roles below leads straight there. */
-static int walk_leads(const struct zone_index *index, const struct walk *walk,
-		      const struct role_set *roles)
+/* Tries a name that no zone's path mentions, as nothing but "*" goes before "*" there;
+ * then each that they do mention. Without "*" the first node with the roles below leads
+ * straight there. */
+static int walk_leads(struct search *search, const struct walk *walk)
 {
+	const struct node *nodes = search->index->nodes;
 	bool any = false;
 	int zone = -1;
 
 	for (unsigned i = 0; i < walk->n && !any; i++)
-		any = role_sets_meet(&index->nodes[walk->ids[i]].below, roles);
+		any = role_sets_meet(&nodes[walk->ids[i]].below, search->roles);
 	if (!any)
 		return -1;
+	zone = walk_leads_by(search, walk, NULL);
 	for (unsigned i = 0; i < walk->n; i++) {
-		uint32_t child = index->nodes[walk->ids[i]].first;
+		uint32_t child = nodes[walk->ids[i]].first;
 
-		for (; child != NO_NODE && zone < 0; child = index->nodes[child].next) {
+		for (; child != NO_NODE && zone < 0; child = nodes[child].next) {
 			/* Others of the walk may matter for this name, too, unless alone.
 			 */
-			const struct node *node = &index->nodes[child];
+			const struct node *node = &nodes[child];
 
-			if (walk->n == 1 && !role_sets_meet(&node->granted, roles) &&
-			    !role_sets_meet(&node->below, roles) &&
-			    index->nodes[walk->ids[0]].star == NO_NODE)
+			if (walk->n == 1 &&
+			    !role_sets_meet(&node->granted, search->roles) &&
+			    !role_sets_meet(&node->below, search->roles) &&
+			    nodes[walk->ids[0]].star == NO_NODE)
 				continue;
-			zone = walk_leads_by(index, walk, &node->component, roles);
+			zone = walk_leads_by(search, walk, &node->component);
 		}
 	}
-	return zone >= 0 ? zone : walk_leads_by(index, walk, NULL, roles);
+	return zone;
 }
 
 static bool walk_to(const struct zone_index *index, const char *path, struct walk *walk)
@@ -341,14 +355,16 @@ static bool walk_to(const struct zone_index *index, const char *path, struct wal
 int zone_index_leads_to(const struct zone_index *index, const struct role_set *roles,
 			const char *path)
 {
+	struct search search = { index, roles, 0 };
 	struct walk walk;
 
-	return walk_to(index, path, &walk) ? walk_leads(index, &walk, roles) : -1;
+	return walk_to(index, path, &walk) ? walk_leads(&search, &walk) : -1;
 }
 
 bool zone_index_leads(const struct zone_index *index, const struct role_set *roles,
 		      const char *path)
 {
+	struct search search = { index, roles, 0 };
 	struct walk walk;
 
 	if (!walk_to(index, path, &walk))
@@ -358,5 +374,5 @@ bool zone_index_leads(const struct zone_index *index, const struct role_set *rol
 	 * "*", a name that no other path mentions is its own. */
 	if (role_sets_meet(&index->nodes[walk.ids[0]].below, roles))
 		return true;
-	return walk.n > 1 && walk_leads(index, &walk, roles) >= 0;
+	return walk.n > 1 && walk_leads(&search, &walk) >= 0;
 }

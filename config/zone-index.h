@@ -20,7 +20,8 @@ int zone_index_find(const struct zone_index *index, const char *path);
 bool zone_index_has_below(const struct zone_index *index, const char *path);
 
 /* A zone properly below the path where one of the roles is granted something, on some
- * path that belongs to that zone and not to one that goes before it; or -1. */
+ * path that belongs to that zone and not to one that goes before it; or -1. With very
+ * many zones whose stars overlap it may miss one, as the time is bounded. */
 int zone_index_leads_to(const struct zone_index *index, const struct role_set *roles,
 			const char *path);
 
