@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-# Shell functions that scripts/test, scripts/demo and tests/e2e/run share. Sourced by bash.
+# Shell functions that scripts/* and tests/e2e/run share. Sourced by bash.
 # shellcheck shell=bash disable=SC2034
 
 BUILD_PACKAGES=(build-essential meson ninja-build pkg-config libfuse3-dev libacl1-dev
 	libaudit-dev libauparse-dev libinih-dev libcap-ng-dev libssl-dev libjansson-dev libcmocka-dev)
 RUN_PACKAGES=(fuse3 auditd acl attr util-linux procps python3)
 TEST_PACKAGES=(python3-pytest git rsync sqlite3 mandoc libcap2-bin)
+FUZZ_PACKAGES=(clang libclang-rt-dev llvm)
 DEMO_PACKAGES=(python3-sklearn python3-joblib)
 
 die() {

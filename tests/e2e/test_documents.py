@@ -260,6 +260,6 @@ def test_no_path_of_a_developer_s_machine_is_written_down():
 
 def test_the_ci_calls_the_tests():
     assert "scripts/test" in read(".ci", "run")
-    for script in ("scripts/test", "scripts/demo", "tests/e2e/run", ".ci/run"):
+    for script in ("scripts/test", "scripts/demo", "scripts/fuzz", "tests/e2e/run", ".ci/run"):
         assert os.access(os.path.join(ROOT, script), os.X_OK), script
         assert run("bash", "-n", os.path.join(ROOT, script)).returncode == 0
