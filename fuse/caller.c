@@ -76,11 +76,6 @@ struct caller *caller_unref(struct caller *caller)
 	return NULL;
 }
 
-void caller_unrefp(struct caller **caller)
-{
-	*caller = caller_unref(*caller);
-}
-
 /* Reads a small file of a process whole. Returns its length (NUL-terminated), or -errno.
  */
 static ssize_t read_proc(pid_t pid, const char *name, char *buffer, size_t size)

@@ -58,4 +58,3 @@ void caller_roles(const struct caller *caller, const struct policy_snapshot *pol
 
 struct caller *caller_ref(struct caller *caller);
 struct caller *caller_unref(struct caller *caller);
-void caller_unrefp(struct caller **caller);

@@ -55,6 +55,11 @@ static void forget_name(uint64_t parent, const char *name, void *data)
 	fuse_lowlevel_notify_inval_entry(data, parent, name, strlen(name));
 }
 
+static void forget_listing(uint64_t node_id, void *data)
+{
+	fuse_lowlevel_notify_inval_inode(data, node_id, 0, 0);
+}
+
 void fs_cache_forget(struct filesystem *fs, struct fuse_session *session)
 {
 	int r = channel_forget_names(&fs->channel);
@@ -65,4 +70,7 @@ void fs_cache_forget(struct filesystem *fs, struct fuse_session *session)
 		log_error(
 			"the kernel keeps names of before the reload for up to %u s: %s",
 			fs->cache_seconds, strerror(-r));
+	/* A directory that is opened anew is decided; one that is open is listed from what
+	 * the kernel has. */
+	handle_each_directory(fs->handles, forget_listing, session);
 }

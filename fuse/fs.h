@@ -88,7 +88,7 @@ bool fs_cache_absent(struct filesystem *fs, struct node *dir, uint64_t place,
 /* For how long attributes may be kept, in seconds. */
 unsigned fs_cache_attributes(const struct filesystem *fs, const struct stat *st);
 
-/* Under a new policy: has the kernel ask again for every name. Never called from a
+/* Under a new policy: has the kernel ask again for every name and listing. Never called from a
  * request, which would deadlock (KERNEL-NOTES, Traps). */
 void fs_cache_forget(struct filesystem *fs, struct fuse_session *session);
 

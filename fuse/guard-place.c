@@ -156,6 +156,13 @@ bool guard_may_cache(struct guard *guard, struct node *dir, uint64_t place)
 	return may;
 }
 
+bool guard_may_cache_listing(struct guard *guard, struct node *dir)
+{
+	uint64_t place = guard_place(guard, dir);
+
+	return place != 0 && !(place & PLACE_ZONES_BELOW);
+}
+
 /* A place of an older generation shows nothing: its zone may not exist any more. */
 void guard_show(struct guard *guard, uint64_t place, struct stat *st)
 {

@@ -158,6 +158,10 @@ uint64_t guard_place(struct guard *guard, struct node *node);
  * `place` is the name's, whether there is something or not. */
 bool guard_may_cache(struct guard *guard, struct node *dir, uint64_t place);
 
+/* Whether the kernel may keep the listing of a directory: it is the same for everyone who
+ * may open it, and each open is decided. */
+bool guard_may_cache_listing(struct guard *guard, struct node *dir);
+
 /* Turns the mode that the source has into what the roles of the place make of it. */
 void guard_show(struct guard *guard, uint64_t place, struct stat *st);
 

@@ -247,8 +247,20 @@ void handle_drop(struct handle_table *table, struct handle *handle)
 		handle_free(table, handle);
 }
 
-/* Under table->lock. The nodes of the cached writers, from malloc. */
-static uint64_t *list_cached_writers(struct handle_table *table, size_t *ret_n)
+static bool is_cached_writer(const struct handle *handle)
+{
+	return handle->io.node && handle->io.mode == IO_CACHED &&
+	       handle->io.access != O_RDONLY;
+}
+
+static bool is_directory(const struct handle *handle)
+{
+	return handle->dir != NULL;
+}
+
+/* Under table->lock. The nodes of the handles that are meant, from malloc. */
+static uint64_t *list_nodes(struct handle_table *table,
+			    bool (*is_meant)(const struct handle *handle), size_t *ret_n)
 {
 	uint64_t *ids = calloc(table->by_id.n_items + 1, sizeof(*ids));
 	size_t n = 0;
@@ -256,29 +268,38 @@ static uint64_t *list_cached_writers(struct handle_table *table, size_t *ret_n)
 	for (size_t i = 0; ids && i < table->by_id.n_buckets; i++) {
 		struct hash_link *link = table->by_id.buckets[i];
 
-		for (; link; link = link->next) {
-			const struct handle *handle = HANDLE_OF(link);
-
-			if (handle->io.node && handle->io.mode == IO_CACHED &&
-			    handle->io.access != O_RDONLY)
-				ids[n++] = handle->node->id;
-		}
+		for (; link; link = link->next)
+			if (is_meant(HANDLE_OF(link)))
+				ids[n++] = HANDLE_OF(link)->node->id;
 	}
 	*ret_n = n;
 	return ids;
 }
 
-void handle_each_cached_writer(struct handle_table *table,
-			       void (*function)(uint64_t node_id, void *data), void *data)
+static void each_node(struct handle_table *table,
+		      bool (*is_meant)(const struct handle *handle),
+		      void (*function)(uint64_t node_id, void *data), void *data)
 {
 	_cleanup_(freep) uint64_t *ids = NULL;
 	size_t n = 0;
 
 	pthread_mutex_lock(&table->lock);
-	ids = list_cached_writers(table, &n);
+	ids = list_nodes(table, is_meant, &n);
 	pthread_mutex_unlock(&table->lock);
 	if (!ids)
-		log_error("no memory to write mapped files back");
+		log_error("no memory to go through the open files");
 	for (size_t i = 0; ids && i < n; i++)
 		function(ids[i], data);
+}
+
+void handle_each_cached_writer(struct handle_table *table,
+			       void (*function)(uint64_t node_id, void *data), void *data)
+{
+	each_node(table, is_cached_writer, function, data);
+}
+
+void handle_each_directory(struct handle_table *table,
+			   void (*function)(uint64_t node_id, void *data), void *data)
+{
+	each_node(table, is_directory, function, data);
 }

@@ -64,3 +64,7 @@ void handle_drop(struct handle_table *table, struct handle *handle);
 void handle_each_cached_writer(struct handle_table *table,
 			       void (*function)(uint64_t node_id, void *data),
 			       void *data);
+
+/* The same with the node of each open directory. */
+void handle_each_directory(struct handle_table *table,
+			   void (*function)(uint64_t node_id, void *data), void *data);

@@ -344,6 +344,11 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
 
+bool node_found_lately(struct node *node)
+{
+	return now_ns() - atomic_load(&node->found_at) < 1000000000U;
+}
+
 /* A look-up that succeeds while another is denied may end up at a name that was dropped
  * meanwhile: then nothing is known. */
 #define LOOKUP_SETTLED_NS 3000000U

@@ -71,6 +71,9 @@ void node_put(struct node_table *table, struct node *node);
  * name, so this is true once until a look-up succeeds again. */
 bool node_is_dropped_now(struct node *node);
 
+/* Whether its name was looked up with success within the last second. */
+bool node_found_lately(struct node *node);
+
 /* Finds or makes the node of an inode at a name, in one critical section, and moves it to
  * that name. The same inode in another zone (`place`) is another node. If `lookup`, the
  * kernel's count grows by one. `fd` (O_PATH) is kept if the inode has no handle;

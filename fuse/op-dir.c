@@ -48,6 +48,8 @@ void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	}
 	handle_add(fs->handles, handle);
 	fi->fh = handle->id;
+	fi->cache_readdir = fi->keep_cache =
+		guard_may_cache_listing(fs->guard, handle->node);
 	if (fuse_reply_open(req, fi) == -ENOENT)
 		handle_close(fs->handles, handle);
 }

@@ -107,9 +107,10 @@ static int open_node(fuse_req_t req, const struct use *file, int flags,
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
-	/* Removed around the guard, but a name or a registration is still kept: the kernel
-	 * shall walk the path again. Who has it open may open it again (proc(5), fd). */
-	if (st.st_nlink == 0 && !io_is_open(&fs->ios, file->node))
+	/* Removed around the guard, while its name was kept: the kernel shall walk the path
+	 * again. Who was just told of the name, or has the file open, gets it (proc(5), fd). */
+	if (st.st_nlink == 0 && !node_found_lately(file->node) &&
+	    !io_is_open(&fs->ios, file->node))
 		return -ESTALE;
 	target_is(&action.on, &st);
 	r = operation_of(flags, &action.operation);

@@ -8,7 +8,6 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "fuse/hash.h"
 #include "fuse/source.h"
 #include "fuse/util.h"
 
@@ -149,18 +148,4 @@ int source_open_id(const struct source *source, const struct source_id *id, int 
 	memcpy(buffer.handle.f_handle, id->handle, id->handle_bytes);
 	return RET_ERRNO(
 		open_by_handle_at(source->root_fd, &buffer.handle, flags | O_CLOEXEC));
-}
-
-bool source_id_equal(const struct source_id *a, const struct source_id *b)
-{
-	return a->dev == b->dev && a->ino == b->ino && a->handle_type == b->handle_type &&
-	       a->handle_bytes == b->handle_bytes &&
-	       memcmp(a->handle, b->handle, a->handle_bytes) == 0;
-}
-
-uint64_t source_id_hash(const struct source_id *id)
-{
-	uint64_t hash = hash_bytes((uint64_t)id->dev, &id->ino, sizeof(id->ino));
-
-	return hash_bytes(hash, id->handle, id->handle_bytes);
 }

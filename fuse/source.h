@@ -53,6 +53,3 @@ int source_identify(const struct source *source, int fd, struct source_id *ret_i
  * caller owns the descriptor; -ESTALE if the inode is gone. Never called for FIFOs and
  * devices without O_PATH: opening one blocks or acts. */
 int source_open_id(const struct source *source, const struct source_id *id, int flags);
-
-bool source_id_equal(const struct source_id *a, const struct source_id *b);
-uint64_t source_id_hash(const struct source_id *id);

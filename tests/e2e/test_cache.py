@@ -243,6 +243,48 @@ def test_a_new_zone_holds_at_once_for_names_that_are_kept(share):
     assert world.call_as(HOLDER, os.lstat, share.path("inside/deep/model")).errno == 0
 
 
+def _list_again(path, ready, go):
+    """Lists an open directory twice; in between the world changes."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    first = sorted(os.listdir(fd))
+    os.write(ready, b"x")
+    os.read(go, 1)
+    os.lseek(fd, 0, os.SEEK_SET)
+    try:
+        return first, sorted(os.listdir(fd))
+    except OSError as error:
+        return first, error.errno
+
+
+def test_an_open_directory_is_listed_anew_after_a_reload(share):
+    """The kernel keeps the listing; who may not list any more gets nothing more from it. Failed
+    without forget_listing()."""
+    ready, go = os.pipe(), os.pipe()
+    pending = world.start_as(HOLDER, _list_again, share.path("inside/deep"), ready[1], go[0])
+    os.read(ready[0], 1)
+    revoked = POLICY.replace("allow model-admin = read, create, write, delete",
+                             "allow ml-engineer = read")
+    _reload(share, revoked)
+    os.write(go[1], b"x")
+    outcome = world.finish_call(pending)
+    assert outcome.errno == 0, outcome
+    assert outcome.value == (["model"], errno.EACCES)
+
+
+def test_a_listing_that_is_kept_shows_what_is_made_and_removed(share):
+    """Failed when listings were kept whatever the directory's time of change is."""
+    def names():
+        return sorted(world.call_as(HOLDER, os.listdir, share.path("inside/deep")).value)
+
+    assert names() == names() == ["model"]
+    assert world.call_as(HOLDER, os.mkdir, share.path("inside/deep/new")).errno == 0
+    assert names() == ["model", "new"]
+    assert world.call_as(HOLDER, os.rename, share.path("inside/deep/new"),
+                         share.path("inside/moved")).errno == 0
+    assert names() == ["model"]
+    assert world.call_as(STRANGER, os.listdir, share.path("inside/deep")).errno == errno.EACCES
+
+
 def _work_there(directory, ready, go):
     os.chdir(directory)
     os.lstat("model")
@@ -302,6 +344,7 @@ def test_an_open_of_what_was_replaced_around_the_guard_finds_the_new_one(share):
     file without a name was opened because its registration was kept."""
     path = share.path("inside/deep/model")
     assert world.call_as(HOLDER, _read, path).value == b"weights"
+    time.sleep(UNSEALED_SECONDS + 0.1)
     os.unlink(share.source("inside/deep/model"))
     share.put("inside/deep/model", b"others")
     assert world.call_as(HOLDER, _read, path).value == b"others"
