@@ -349,6 +349,26 @@ bool node_found_lately(struct node *node)
 	return now_ns() - atomic_load(&node->found_at) < 1000000000U;
 }
 
+static uint32_t now_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint32_t)now.tv_sec + 1; /* 0 is never */
+}
+
+void node_listed(struct node *node)
+{
+	atomic_store(&node->listed_at, now_s());
+}
+
+bool node_listed_lately(struct node *node, unsigned seconds)
+{
+	uint32_t at = atomic_load(&node->listed_at);
+
+	return at != 0 && now_s() - at < seconds;
+}
+
 /* A look-up that succeeds while another is denied may end up at a name that was dropped
  * meanwhile: then nothing is known. */
 #define LOOKUP_SETTLED_NS 3000000U

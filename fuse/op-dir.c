@@ -48,8 +48,11 @@ void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	}
 	handle_add(fs->handles, handle);
 	fi->fh = handle->id;
-	fi->cache_readdir = fi->keep_cache =
-		guard_may_cache_listing(fs->guard, handle->node);
+	/* A listing that is kept spares READDIR, but READDIRPLUS is what tells the kernel
+	 * of the entries: kept no longer than those, or each is looked up by itself. */
+	fi->cache_readdir = guard_may_cache_listing(fs->guard, handle->node);
+	fi->keep_cache =
+		fi->cache_readdir && node_listed_lately(handle->node, fs->cache_seconds);
 	if (fuse_reply_open(req, fi) == -ENOENT)
 		handle_close(fs->handles, handle);
 }
@@ -152,6 +155,8 @@ static int list(struct listing *list, struct handle *handle, off_t offset)
 				   &list->view);
 	if (r < 0)
 		return r;
+	if (list->plus && offset == 0)
+		node_listed(handle->node);
 	pthread_mutex_lock(&handle->dir_lock);
 	r = fill(list, handle, offset);
 	pthread_mutex_unlock(&handle->dir_lock);

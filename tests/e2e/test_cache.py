@@ -258,7 +258,7 @@ def _list_again(path, ready, go):
 
 def test_an_open_directory_is_listed_anew_after_a_reload(share):
     """The kernel keeps the listing; who may not list any more gets nothing more from it. Failed
-    without forget_listing()."""
+    without forget_listing(), once GETATTR, which comes first, was not decided either."""
     ready, go = os.pipe(), os.pipe()
     pending = world.start_as(HOLDER, _list_again, share.path("inside/deep"), ready[1], go[0])
     os.read(ready[0], 1)
