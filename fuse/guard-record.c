@@ -97,6 +97,9 @@ int guard_record(struct guard *guard, const struct statement *statement, uint64_
 	fill_details(&record, action);
 	if (action->page_write && !record.note)
 		record.note = "page-write";
+	/* Without it, nobody could tell where the file that was called name= is now. */
+	if (action->operation == OPERATION_RENAME_EXCHANGE && !record.note)
+		record.note = "exchange";
 	if (action->authority && question->caller->subject.uid != question->uid)
 		record.opener = action->authority->opener->actor.acct;
 	if (statement->error) {
