@@ -5,7 +5,8 @@
 _modelguardctl()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-	local verbs="check edit diff who user explain help" words="list read create write delete write-own
+	local verbs="check edit diff who user explain log history help"
+	local words="list read create write delete write-own
 		delete-own promote approve admin lookup readdir open-read open-write
 		open-read-write truncate mkdir unlink rmdir rename-from rename-to rename-over
 		move-out chmod chown utimes setxattr"
@@ -17,11 +18,11 @@ _modelguardctl()
 		return
 	fi
 	case $previous in
-	-p | --policy)
+	-p | --policy | --input)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return
 		;;
-	--owner)
+	--owner | --user)
 		mapfile -t COMPREPLY < <(compgen -u -- "$word")
 		return
 		;;
@@ -38,10 +39,27 @@ _modelguardctl()
 		mapfile -t COMPREPLY < <(compgen -d -- "$word")
 		return
 		;;
+	--path)
+		mapfile -t COMPREPLY < <(compgen -f -- "$word")
+		return
+		;;
+	--since | --until)
+		mapfile -t COMPREPLY < <(compgen -W "now today yesterday 1h 1d 7d" -- "$word")
+		return
+		;;
+	--op)
+		words="open-read open-write open-read-write write truncate create mkdir symlink
+			link unlink rmdir rename chmod chown setxattr start end policy-load
+			policy-reload gap"
+		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+		return
+		;;
+	--role | --zone) return ;;
 	esac
 	for ((i = 2; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		-p | --policy | --owner | --mount | --can | --fail-on) ((i++)) ;;
+		-p | --policy | --owner | --mount | --can | --fail-on | --input | --user | \
+			--path | --since | --until | --op | --role | --zone) ((i++)) ;;
 		-*) ;;
 		*) ((position++)) ;;
 		esac
@@ -53,7 +71,12 @@ _modelguardctl()
 	who,-*) words="--policy --can --mount --json --help" ;;
 	user,-*) words="--policy --json --help" ;;
 	explain,-*) words="--policy --owner --mount --json --help" ;;
-	check,* | edit,* | diff,*)
+	log,*)
+		words="--user --role --path --zone --op --denied --since --until --follow --summary
+			--json --input --help"
+		;;
+	history,-*) words="--since --until --json --input --help" ;;
+	check,* | edit,* | diff,* | history,*,0)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return
 		;;

@@ -11,7 +11,8 @@
 #endif
 
 static const struct ctl_verb *const verbs[] = {
-	&ctl_check, &ctl_edit, &ctl_diff, &ctl_who, &ctl_user, &ctl_explain,
+	&ctl_check,   &ctl_edit, &ctl_diff,    &ctl_who,    &ctl_user,
+	&ctl_explain, &ctl_log,	 &ctl_history,
 };
 
 #define N_CTL_VERBS (sizeof(verbs) / sizeof(verbs[0]))

@@ -41,8 +41,8 @@ struct ctl_verb {
 	int (*run)(const struct ctl_verb *verb, int argc, char **argv);
 };
 
-extern const struct ctl_verb ctl_check, ctl_diff, ctl_edit, ctl_explain, ctl_user,
-	ctl_who;
+extern const struct ctl_verb ctl_check, ctl_diff, ctl_edit, ctl_explain, ctl_history,
+	ctl_log, ctl_user, ctl_who;
 
 /* The next option by getopt_long(3), its argument in optarg: its code, -1 after the last,
  * '?' after a complaint. --help is answered with exit(3). */
