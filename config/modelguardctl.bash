@@ -5,7 +5,7 @@
 _modelguardctl()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-	local verbs="check edit diff who user explain log history help"
+	local verbs="check edit diff who user explain log history report help"
 	local words="list read create write delete write-own
 		delete-own promote approve admin lookup readdir open-read open-write
 		open-read-write truncate mkdir unlink rmdir rename-from rename-to rename-over
@@ -18,7 +18,7 @@ _modelguardctl()
 		return
 	fi
 	case $previous in
-	-p | --policy | --input)
+	-p | --policy | --input | --html)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return
 		;;
@@ -58,7 +58,7 @@ _modelguardctl()
 	esac
 	for ((i = 2; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		-p | --policy | --owner | --mount | --can | --fail-on | --input | --user | \
+		-p | --policy | --owner | --mount | --can | --fail-on | --input | --html | --user | \
 			--path | --since | --until | --op | --role | --zone) ((i++)) ;;
 		-*) ;;
 		*) ((position++)) ;;
@@ -76,6 +76,7 @@ _modelguardctl()
 			--json --input --help"
 		;;
 	history,-*) words="--since --until --json --input --help" ;;
+	report,*) words="--html --since --until --input --help" ;;
 	check,* | edit,* | diff,* | history,*,0)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return

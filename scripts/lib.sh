@@ -7,6 +7,8 @@ BUILD_PACKAGES=(build-essential meson ninja-build pkg-config libfuse3-dev libacl
 RUN_PACKAGES=(fuse3 auditd acl attr util-linux procps python3)
 TEST_PACKAGES=(python3-pytest git rsync sqlite3 mandoc libcap2-bin)
 FUZZ_PACKAGES=(clang libclang-rt-dev llvm)
+# The auditor's page is opened in a real browser.
+REPORT_TEST_PACKAGES=(chromium)
 DEMO_PACKAGES=(python3-sklearn python3-joblib)
 
 die() {
