@@ -361,7 +361,7 @@ class Bench:
             # The peers' share of the time is small; what counts is memory for each file.
             most = 200 if system.is_guard else 6
             find = ("find", system.path("many"), "-ls")
-            walked = int(self.work("run", most, workloads_module.EVERYTHING, *find)["work"])
+            walked = int(self.work("run", "/", most, workloads_module.EVERYTHING, *find)["work"])
             seconds = time.monotonic() - begin
             after, descriptors_after = system.memory(), system.descriptors()
             drop_caches()

@@ -686,7 +686,7 @@ static const char usage[] = "usage: workload VERB ARGUMENT...\n"
 			    "  stat DIR FILES SECONDS\n"
 			    "  readdir DIR SECONDS\n"
 			    "  read-all DIR MOST-SECONDS MOST-FILES\n"
-			    "  run MOST-SECONDS MOST-LINES PROGRAM ARGUMENT...\n";
+			    "  run DIR MOST-SECONDS MOST-LINES PROGRAM ARGUMENT...\n";
 
 static const char *text_at(int argc, char **argv, int i)
 {
@@ -759,9 +759,11 @@ static struct result measure(int argc, char **argv)
 	if (strcmp(verb, "readdir") == 0)
 		return read_directory(path, SECONDS(3));
 	if (strcmp(verb, "read-all") == 0)
-		return read_all(path, SECONDS(3), NUMBER(4));
-	if (strcmp(verb, "run") == 0 && argc > 4)
-		return run_program(&argv[4], SECONDS(2), NUMBER(3));
+		return read_all(enter_if(true, path), SECONDS(3), NUMBER(4));
+	if (strcmp(verb, "run") == 0 && argc > 5) {
+		enter_if(true, path);
+		return run_program(&argv[5], SECONDS(3), NUMBER(4));
+	}
 	fputs(usage, stderr);
 	exit(2);
 }
