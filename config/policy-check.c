@@ -312,9 +312,6 @@ int policy_unenforceable(const struct policy *policy, struct complaints *complai
 	size_t n_before = complaints->n_items;
 	int r = 0;
 
-	if (policy->audit_writes == AUDIT_WRITES_RANGES)
-		r = complaints_add(complaints, policy->audit_writes_line,
-				   "audit-writes = ranges " NOT_YET "the line");
 	for (size_t i = 0; i < policy->n_zones && r == 0; i++)
 		r = complain_zone(&policy->zones[i], complaints);
 	if (r < 0)

@@ -45,6 +45,6 @@ int policy_load(const char *file, const struct name_lookup *names,
 		struct complaints *complaints, struct policy **ret);
 
 /* What this version parses but cannot enforce yet (promote, approve, promote-from,
- * write-once, audit-writes = ranges, modes = owner). A program that enforces must refuse
- * a policy for which this adds complaints; it returns how many it added, or -ENOMEM. */
+ * write-once, modes = owner). A program that enforces must refuse a policy for which this
+ * adds complaints; it returns how many it added, or -ENOMEM. */
 int policy_unenforceable(const struct policy *policy, struct complaints *complaints);

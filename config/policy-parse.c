@@ -32,7 +32,6 @@ static void parse_audit_writes(struct parser *parser, unsigned line, char *value
 
 	if (word >= 0)
 		parser->policy->audit_writes = (enum audit_writes)word;
-	parser->policy->audit_writes_line = line;
 }
 
 static void parse_groups_from(struct parser *parser, unsigned line, char *value)

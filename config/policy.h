@@ -82,7 +82,6 @@ struct policy {
 	enum audit_failure audit_failure;
 	enum audit_writes audit_writes;
 	enum groups_from groups_from;
-	unsigned audit_writes_line; /* 0: not written down */
 	struct id_role *by_gid; /* every role's gids, sorted by id; for policy_roles() */
 	size_t n_by_gid;
 	struct id_role *by_uid;

@@ -26,11 +26,7 @@ int fs_settle_length(fuse_req_t req, const struct action *action, ssize_t result
 {
 	struct asker asker = asker_of(req);
 
-	if (result < 0)
-		return fs_settle(req, action, (int)result);
-	if ((uint64_t)result < action->len)
-		guard_settle_short(fs_of(req)->guard, &asker, action, (uint64_t)result);
-	return 0;
+	return guard_settle_length(fs_of(req)->guard, &asker, action, result);
 }
 
 int fs_refuse(fuse_req_t req, struct action *action, int error, const char *reason)

@@ -21,11 +21,13 @@ struct second_look {
 };
 
 struct repeats;
+struct runs;
 
 struct guard {
 	struct guard_parts parts;
 	struct caller_cache *callers;
 	struct repeats *repeats;
+	struct runs *runs;
 	pthread_mutex_t second_looks_lock; /* nothing is taken below it */
 	struct second_look second_looks[N_SECOND_LOOKS];
 };
@@ -83,9 +85,12 @@ struct statement {
 	const char *note;   /* NULL: the action's */
 	bool may_repeat;    /* a denial: from a certain number on, identical ones are
 			       only counted */
+	enum write_part *ret_part; /* not NULL: a write that may join those before it;
+				      set to what became of it */
 };
 
-/* Writes it; *seqno is the record's number, given if it is 0. 0 or -EIO. */
+/* Writes it; *seqno is the record's number, given if it is 0: it stays 0 if it was only
+ * counted, or joined a run. 0 or -EIO. */
 int guard_record(struct guard *guard, const struct statement *statement, uint64_t *seqno);
 
 /* Counts denials that are identical to some that were just recorded, and records their
@@ -99,3 +104,26 @@ bool repeats_count(struct repeats *repeats, const struct record *record);
 
 /* Records all that is counted, now. To be called when nothing more is served. */
 void repeats_settle(struct repeats *repeats);
+
+/* Runs of contiguous writes, and a thread that ends those that get old: guard-runs.c. 0,
+ * -ENOMEM or another -errno. */
+int runs_new(struct audit *audit, struct runs **ret);
+struct runs *runs_free(struct runs *runs);
+
+/* Whether a write that is about to be recorded goes on where the run is: then it needs no
+ * record of its own, and write_run_settle() must follow. */
+bool write_run_join(struct write_run *run, const struct record *record);
+
+/* After the record of a write was accepted: whether it is the first of a run; then
+ * write_run_settle() must follow. */
+bool write_run_begin(struct write_run *run, const struct record *record);
+
+/* How a write of a run went: `result` of `length` bytes, or -errno. */
+void write_run_settle(struct write_run *run, enum write_part part, uint64_t length,
+		      ssize_t result);
+
+/* Ends and records all runs that are under way. */
+void runs_flush(struct runs *runs);
+
+/* The same, and what is owed from an outage. To be called when nothing more is served. */
+void runs_settle(struct runs *runs);

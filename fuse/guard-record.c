@@ -71,6 +71,7 @@ int guard_record(struct guard *guard, const struct statement *statement, uint64_
 	const struct action *action = statement->action;
 	const struct verdict *verdict = statement->verdict;
 	const struct question *question = statement->question;
+	struct write_run *run = action->authority ? action->authority->run : NULL;
 	char on[FULL_PATH_MAX], to[FULL_PATH_MAX];
 	struct record record = {
 		.kind = RECORD_DECISION,
@@ -108,10 +109,17 @@ int guard_record(struct guard *guard, const struct statement *statement, uint64_
 		if (!record.reason)
 			record.reason = denial_reason_name(verdict->reason);
 	}
+	if (statement->ret_part && write_run_join(run, &record)) {
+		*statement->ret_part = WRITE_JOINED;
+		return 0;
+	}
+	guard_run_flush(run); /* what was done before is recorded before */
 	if (statement->may_repeat && repeats_count(guard->repeats, &record))
 		return 0;
 	r = audit_record(guard->parts.audit, &record);
 	*seqno = record.seqno;
+	if (r == 0 && statement->ret_part && write_run_begin(run, &record))
+		*statement->ret_part = WRITE_FIRST;
 	return r;
 }
 
@@ -162,6 +170,7 @@ int guard_record_start(struct guard *guard)
 int guard_record_end(struct guard *guard, const char *reason)
 {
 	repeats_settle(guard->repeats);
+	runs_settle(guard->runs);
 	return record_life(guard, "end", reason);
 }
 
@@ -192,6 +201,7 @@ int guard_reload(struct guard *guard)
 			policy_store_replace(guard->parts.policies, policy_ref(policy));
 		audit_set_failure_allowed(guard->parts.audit,
 					  policy->audit_failure == AUDIT_FAILURE_ALLOW);
+		runs_flush(guard->runs); /* they were decided by the old one */
 		policy_unref(policy);
 		log_info("policy generation %llu is in force",
 			 (unsigned long long)generation);

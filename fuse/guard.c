@@ -57,6 +57,8 @@ int guard_new(const struct guard_parts *parts, struct guard **ret)
 	r = caller_cache_new(&guard->callers);
 	if (r == 0)
 		r = repeats_new(parts->audit, &guard->repeats);
+	if (r == 0)
+		r = runs_new(parts->audit, &guard->runs);
 	if (r < 0) {
 		guard_free(guard);
 		return r;
@@ -70,6 +72,7 @@ struct guard *guard_free(struct guard *guard)
 {
 	if (guard) {
 		repeats_free(guard->repeats);
+		runs_free(guard->runs);
 		caller_cache_free(guard->callers);
 	}
 	free(guard);
@@ -172,6 +175,14 @@ static void decide(const struct question *question, const struct action *action,
 			      time(NULL), ret);
 }
 
+/* audit-writes = ranges: a write may be recorded with those before it through the handle.
+ */
+static bool may_join(const struct action *action, const struct question *question)
+{
+	return question->snapshot.policy->audit_writes == AUDIT_WRITES_RANGES &&
+	       action->may_join && action->authority->run;
+}
+
 /* Decides both targets, then records once. `refusal` is what is refused although all of
  * it may be granted. */
 struct refusal {
@@ -218,6 +229,8 @@ static int judge(struct guard *guard, const struct asker *asker, struct action *
 		statement.reason = refusal->reason;
 	}
 	statement.may_repeat = statement.error != 0;
+	if (!statement.error && may_join(action, &question))
+		statement.ret_part = &action->part;
 	if (statement.error ? !guard_is_second_look(guard, asker, action)
 			    : recorded_when_allowed[action->operation]) {
 		r = question_identify(guard, asker, action, &question);
@@ -278,7 +291,7 @@ int guard_settle(struct guard *guard, const struct asker *asker,
 {
 	struct action failed = *action;
 
-	if (result < 0 && action->seqno != 0)
+	if (result < 0 && (action->seqno != 0 || action->part == WRITE_JOINED))
 		record_outcome(guard, asker, &failed,
 			       &(struct statement){ .error = -result,
 						    .reason = "allowed, but it failed",
@@ -286,8 +299,8 @@ int guard_settle(struct guard *guard, const struct asker *asker,
 	return result;
 }
 
-void guard_settle_short(struct guard *guard, const struct asker *asker,
-			const struct action *action, uint64_t length)
+static void settle_short(struct guard *guard, const struct asker *asker,
+			 const struct action *action, uint64_t length)
 {
 	struct action done = *action;
 
@@ -295,4 +308,17 @@ void guard_settle_short(struct guard *guard, const struct asker *asker,
 	if (action->seqno != 0)
 		record_outcome(guard, asker, &done,
 			       &(struct statement){ .note = "short" });
+}
+
+int guard_settle_length(struct guard *guard, const struct asker *asker,
+			const struct action *action, ssize_t result)
+{
+	if (action->part != WRITE_ALONE)
+		write_run_settle(action->authority->run, action->part, action->len,
+				 result);
+	if (result < 0)
+		return guard_settle(guard, asker, action, (int)result);
+	if ((uint64_t)result < action->len)
+		settle_short(guard, asker, action, (uint64_t)result);
+	return 0;
 }

@@ -17,6 +17,7 @@
 struct audit;
 struct guard;
 struct policy_store;
+struct write_run;
 
 /* All outlive the guard. `mountpoint` is how paths begin in records. 0 or -ENOMEM. */
 struct guard_parts {
@@ -59,6 +60,7 @@ struct authority {
 	struct node *parent;	      /* a reference: where the file was opened, */
 	char *name;	  /* and by which name: ours. Other people may give it others */
 	uint32_t n_moves; /* of the node then: a rename shows its new name instead */
+	struct write_run *run; /* owned; NULL: the handle cannot write */
 };
 
 enum action_detail {
@@ -67,6 +69,13 @@ enum action_detail {
 	ACTION_HAS_RANGE = 1 << 2,
 	ACTION_HAS_SIZE = 1 << 3,
 	ACTION_HAS_OWNER = 1 << 4,
+};
+
+/* How a write is on record (audit-writes = ranges). */
+enum write_part {
+	WRITE_ALONE,  /* by its own record */
+	WRITE_FIRST,  /* too, and others may join it */
+	WRITE_JOINED, /* with those before it, once it is done */
 };
 
 /* One thing that a caller wants to do. */
@@ -90,7 +99,9 @@ struct action {
 	const char *link_target;
 	const char *io;
 	const char *note;
-	uint64_t seqno; /* set by the guard: of the record; 0: none was written */
+	bool may_join;	      /* a write(2) that may be recorded with those before it */
+	enum write_part part; /* set by the guard */
+	uint64_t seqno;	      /* set by the guard: of the record; 0: none was written */
 };
 
 /* Decides and records. Returns 0: go on, the record is accepted; -EACCES or -EPERM:
@@ -112,10 +123,19 @@ int guard_refuse(struct guard *guard, const struct asker *asker, struct action *
 int guard_settle(struct guard *guard, const struct asker *asker,
 		 const struct action *action, int result);
 
-/* An allowed effect fell short: the record is followed by another with the same number
- * that tells how many bytes it really was. */
-void guard_settle_short(struct guard *guard, const struct asker *asker,
-			const struct action *action, uint64_t length);
+/* The same for an effect on action->len bytes: `result` is how many it was, or -errno. If
+ * it fell short, the record is followed by another with the same number that tells how
+ * many bytes it really was. 0 or -errno. */
+int guard_settle_length(struct guard *guard, const struct asker *asker,
+			const struct action *action, ssize_t result);
+
+/* For the authority of a handle that can write. 0 or -ENOMEM. Freeing it records what is
+ * pending. NULL is fine there. */
+int guard_run_new(struct guard *guard, struct write_run **ret);
+struct write_run *guard_run_free(struct write_run *run);
+
+/* Records what was written through the handle and is not on record yet. NULL is fine. */
+void guard_run_flush(struct write_run *run);
 
 /* Like guard_allow(), for a rename and a link: finds out which operations it takes by the
  * zones of both names. -EXDEV, recorded, where mv(1) and ln(1) must copy instead: a link

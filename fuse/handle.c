@@ -126,6 +126,7 @@ int handle_set_opener(struct handle_table *table, struct handle *handle,
 
 static void handle_free(struct handle_table *table, struct handle *handle)
 {
+	guard_run_free(handle->authority.run);
 	if (handle->io.node)
 		io_close(table->ios, &handle->io);
 	if (handle->dir)

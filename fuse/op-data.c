@@ -90,6 +90,7 @@ void op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *data, off_
 	if (r == 0) {
 		action = on_range(OPERATION_WRITE, handle, offset, data->buf[0].size);
 		action.page_write = is_page;
+		action.may_join = true;
 		if (!is_page && fi->flags & O_APPEND)
 			action.note = "append";
 		r = fs_allow(req, &action);
@@ -121,6 +122,7 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_inf
 	if (handle) {
 		int fd = io_fd(&fs->ios, &handle->io);
 
+		guard_run_flush(handle->authority.run);
 		r = fd < 0     ? fd
 		    : datasync ? RET_ERRNO(fdatasync(fd))
 			       : RET_ERRNO(fsync(fd));

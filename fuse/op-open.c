@@ -43,6 +43,9 @@ static int set_authority(fuse_req_t req, struct handle *handle,
 	authority->n_moves = atomic_load(&handle->node->n_moves);
 	if (node_name(fs->nodes, handle->node, &authority->parent, &authority->name) < 0)
 		return -ENOMEM;
+	if (handle->io.access != O_RDONLY &&
+	    guard_run_new(fs->guard, &authority->run) < 0)
+		return -ENOMEM;
 	return handle_set_opener(fs->handles, handle, fs->guard, &asker);
 }
 
@@ -416,6 +419,7 @@ void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	(void)ino;
 	if (handle) {
+		guard_run_flush(handle->authority.run);
 		io_used(&fs->ios, &handle->io);
 		r = io_fd(&fs->ios, &handle->io);
 		if (r >= 0)

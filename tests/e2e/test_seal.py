@@ -322,11 +322,6 @@ def test_promotion_is_refused_until_it_works(idle):
     assert len(lines) == 2
 
 
-def test_audit_writes_ranges_is_refused_until_it_works(idle):
-    idle.write_policy(DEFAULT_POLICY.replace("audit-writes = each", "audit-writes = ranges"))
-    _refused(idle, None, "ranges")
-
-
 def test_without_the_privilege_to_mount_it_is_refused(idle):
     _refused(idle, ["capsh", "--drop=cap_sys_admin", "--", "-c",
                     'exec "$0" "$@"', *idle.command()], "sys_admin")
