@@ -94,12 +94,13 @@ static bool add_plus(struct listing *list, const struct dirent *dirent)
 	struct fuse_entry_param entry = { 0 };
 	size_t n;
 
-	entry.attr.st_ino = dirent->d_ino;
-	entry.attr.st_mode = (mode_t)dirent->d_type << 12;
-	if (!is_dot(dirent->d_name) &&
+	if (is_dot(dirent->d_name) ||
 	    fs_entry(list->req, list->dir, dirent->d_name,
 		     guard_view_place(list->view, dirent->d_name), &entry) < 0)
-		entry.ino = 0;
+		entry = (struct fuse_entry_param){
+			.attr = { .st_ino = dirent->d_ino,
+				  .st_mode = (mode_t)dirent->d_type << 12 },
+		};
 	n = fuse_add_direntry_plus(list->req, list->buffer + list->used,
 				   list->size - list->used, dirent->d_name, &entry,
 				   dirent->d_off);
