@@ -152,7 +152,6 @@ static void parse_modes(struct parser *parser, unsigned line, char *value)
 
 	if (word >= 0)
 		parser_zone(parser)->modes = (enum zone_modes)word;
-	parser_zone(parser)->modes_line = line;
 }
 
 static void parse_mapped_writes(struct parser *parser, unsigned line, char *value)

@@ -275,8 +275,11 @@ void parser_check(struct parser *parser)
 			parser_no_memory(parser);
 		indexed = policy->index != NULL;
 	}
-	for (size_t i = 0; i < policy->n_zones; i++)
+	for (size_t i = 0; i < policy->n_zones; i++) {
 		check_promotion(parser, &policy->zones[i], indexed);
+		if (policy->zones[i].modes == ZONE_MODES_OWNER)
+			policy->has_owner_modes = true;
+	}
 }
 
 #define NOT_YET "is understood but not yet enforced by this version; remove "
@@ -286,10 +289,7 @@ static int complain_zone(const struct zone *zone, struct complaints *complaints)
 	static const enum verb later[] = { VERB_PROMOTE, VERB_APPROVE };
 	int r = 0;
 
-	if (zone->modes == ZONE_MODES_OWNER)
-		r = complaints_add(complaints, zone->modes_line,
-				   "modes = owner " NOT_YET "the line");
-	if (r == 0 && zone->write_once)
+	if (zone->write_once)
 		r = complaints_add(complaints, zone->write_once_line,
 				   "write-once " NOT_YET "the line");
 	if (r == 0 && zone->promote_from)

@@ -56,7 +56,6 @@ struct zone {
 	char *promote_from; /* NULL, or a normalised path */
 	/* Of the settings that are written down, else 0. */
 	unsigned path_line;
-	unsigned modes_line;
 	unsigned write_once_line;
 	unsigned promote_from_line;
 };
@@ -82,6 +81,7 @@ struct policy {
 	enum audit_failure audit_failure;
 	enum audit_writes audit_writes;
 	enum groups_from groups_from;
+	bool has_owner_modes; /* some zone says `modes = owner` */
 	struct id_role *by_gid; /* every role's gids, sorted by id; for policy_roles() */
 	size_t n_by_gid;
 	struct id_role *by_uid;

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "config/identity.h"
@@ -174,7 +175,29 @@ static int parse_groups(const char *status, struct caller *caller)
 	return 0;
 }
 
-static int read_status(struct caller *caller, const struct asker *asker)
+/* Capabilities are of the process's user namespace; ours is the one that the source's
+ * owners are in. Most have none, and then nothing is looked up. */
+static bool is_in_our_user_namespace(pid_t pid)
+{
+	struct stat ours, theirs;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", pid);
+	return stat("/proc/self/ns/user", &ours) == 0 && stat(path, &theirs) == 0 &&
+	       ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino;
+}
+
+static void parse_capabilities(const char *status, struct caller *caller, pid_t pid)
+{
+	const char *values = status_values(status, "\nCapEff:");
+	uint64_t capabilities = values ? strtoull(values, NULL, 16) : 0;
+
+	if (capabilities != 0 && is_in_our_user_namespace(pid))
+		caller->capabilities = capabilities;
+}
+
+static int read_status(struct caller *caller, const struct asker *asker,
+		       bool with_capabilities)
 {
 	_cleanup_(freep) char *large = NULL;
 	char small[4096];
@@ -194,6 +217,8 @@ static int read_status(struct caller *caller, const struct asker *asker)
 	if (!status_agrees(status, "\nUid:", asker->uid) ||
 	    !status_agrees(status, "\nGid:", asker->gid))
 		return -ESRCH;
+	if (with_capabilities)
+		parse_capabilities(status, caller, asker->pid);
 	return parse_groups(status, caller);
 }
 
@@ -282,7 +307,7 @@ static int caller_read(struct caller_cache *cache, const struct asker *asker,
 		.login_uid = (uid_t)-1,
 	};
 	if (asker->pid > 0) {
-		r = read_status(caller, asker);
+		r = read_status(caller, asker, policy->policy->has_owner_modes);
 		if (is_our_failure(r)) {
 			caller_unref(caller);
 			return r;
@@ -294,6 +319,7 @@ static int caller_read(struct caller_cache *cache, const struct asker *asker,
 	if (!caller->complete) { /* the least: nothing that was half-read counts */
 		caller->subject.groups = NULL;
 		caller->subject.n_groups = 0;
+		caller->capabilities = 0;
 	}
 	if (caller->complete && policy->policy->groups_from == GROUPS_FROM_DATABASE)
 		read_database(caller);

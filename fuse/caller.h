@@ -27,6 +27,9 @@ struct caller {
 	struct role_set roles; /* under the policy of `generation` */
 	uint64_t generation;
 	bool complete; /* /proc was read and agreed with the request */
+	/* CapEff, where a zone has modes = owner; 0 from another user namespace, where it
+	 * means nothing here */
+	uint64_t capabilities;
 	gid_t *groups;
 	char *exe;
 	char comm[17];

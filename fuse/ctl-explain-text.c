@@ -127,6 +127,15 @@ static void print_reason(const struct question *question, const struct answer *a
 	}
 }
 
+/* The policy alone is asked here; the source decides as well. */
+static void print_modes(const struct zone *zone)
+{
+	if (!zone || zone->modes != ZONE_MODES_OWNER)
+		return;
+	label("modes");
+	puts("owner: the mode bits and ACLs of the source must allow it, too");
+}
+
 /* The groups and users by which one comes to hold a role. */
 static void print_members(const struct role *role)
 {
@@ -201,6 +210,8 @@ void explain_text(const struct policy *policy, const struct question *question,
 	print_role(policy, question, answer);
 	print_line(policy, answer->rule.line);
 	print_reason(question, answer);
+	if (answer_allowed(answer))
+		print_modes(answer->rule.zone);
 	if (!answer_allowed(answer))
 		print_needed(policy, question, answer);
 }

@@ -107,6 +107,8 @@ json_t *ctl_json_zone(const struct zone *zone)
 	ctl_json_set_text(object, "name", zone->name);
 	ctl_json_set_text(object, "path", zone->path);
 	ctl_json_set(object, "line", json_integer(zone->line));
+	ctl_json_set_text(object, "modes",
+			  zone->modes == ZONE_MODES_OWNER ? "owner" : "role");
 	return object;
 }
 

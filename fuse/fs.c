@@ -4,7 +4,10 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/xattr.h>
 
+#include "fuse/creds.h"
 #include "fuse/fs.h"
 #include "fuse/util.h"
 
@@ -36,6 +39,30 @@ int fs_refuse(fuse_req_t req, struct action *action, int error, const char *reas
 	return guard_refuse(fs_of(req)->guard, &asker, action, error, reason);
 }
 
+int fs_act(fuse_req_t req, struct node *node, enum fs_right right)
+{
+	struct guard *guard = fs_of(req)->guard;
+	struct asker asker = asker_of(req);
+	struct caller *caller;
+	int r;
+
+	if (!guard_modes_count(guard, node)) {
+		if (right == FS_MAKES)
+			creds_become(asker.uid, asker.gid);
+		return 0;
+	}
+	r = guard_caller(guard, &asker, &caller);
+	if (r < 0)
+		return r;
+	r = creds_assume(&(struct creds){ .uid = caller->subject.uid,
+					  .gid = caller->subject.gid,
+					  .groups = caller->subject.groups,
+					  .n_groups = caller->subject.n_groups,
+					  .capabilities = caller->capabilities });
+	caller_unref(caller);
+	return r;
+}
+
 int fs_use(fuse_req_t req, fuse_ino_t ino, struct use *ret)
 {
 	struct node_table *nodes = fs_of(req)->nodes;
@@ -62,12 +89,65 @@ void fs_unuse(struct use *use)
 	use->node = NULL;
 }
 
+int fs_open(fuse_req_t req, const struct use *use, int flags)
+{
+	int r;
+
+	if (!guard_modes_count(fs_of(req)->guard, use->node))
+		return node_open(use->nodes, use->node, flags | O_NOFOLLOW);
+	if (!S_ISREG(use->node->type) && !S_ISDIR(use->node->type))
+		return -EINVAL;
+	/* The magic link leads to the inode; a handle would take a capability. */
+	r = fs_act(req, use->node, FS_CHANGES);
+	if (r == 0)
+		r = node_reopen(use->fd, flags);
+	creds_restore();
+	return r;
+}
+
+int fs_access(fuse_req_t req, const struct use *use, int mask)
+{
+	int r = fs_act(req, use->node, FS_CHANGES);
+
+	/* AT_EACCESS: by the ids that act. */
+	if (r == 0)
+		r = (int)RET_ERRNO(syscall(SYS_faccessat2, use->fd, "", mask,
+					   AT_EMPTY_PATH | AT_EACCESS));
+	creds_restore();
+	return r;
+}
+
+mode_t fs_mode_of_new(fuse_req_t req, const struct use *dir, mode_t mode)
+{
+	struct fd_path path;
+
+	if (!guard_modes_count(fs_of(req)->guard, dir->node))
+		return mode & ~fuse_req_ctx(req)->umask & (S_IFMT | 0777);
+	/* The kernel holds the directory's lock: its ACL does not change meanwhile. */
+	if (getxattr(fd_path(dir->fd, &path), "system.posix_acl_default", NULL, 0) > 0)
+		return mode;
+	return mode & ~fuse_req_ctx(req)->umask;
+}
+
 int fs_check_name(const char *name)
 {
 	if (name[0] == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
 	    strchr(name, '/'))
 		return -EINVAL;
 	return strlen(name) > NAME_MAX ? -ENAMETOOLONG : 0;
+}
+
+/* With `modes = owner`, by the caller's right to search the directory. */
+static int find_name(fuse_req_t req, const struct use *dir, const char *name,
+		     struct source_id *ret_id, struct stat *ret_stat, int *ret_fd)
+{
+	int r = fs_act(req, dir->node, FS_CHANGES);
+
+	if (r == 0)
+		r = source_find(&fs_of(req)->source, dir->fd, name, ret_id, ret_stat,
+				ret_fd);
+	creds_restore();
+	return r;
 }
 
 /* One attempt: -EAGAIN if a rename came in between. */
@@ -82,7 +162,7 @@ static int try_entry(fuse_req_t req, const struct use *dir, const char *name,
 	int r;
 
 	*ret = (struct fuse_entry_param){ 0 };
-	r = source_find(&fs->source, dir->fd, name, &id, &ret->attr, &fd);
+	r = find_name(req, dir, name, &id, &ret->attr, &fd);
 	if (r < 0)
 		return r;
 	r = node_add(fs->nodes,

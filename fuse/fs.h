@@ -45,6 +45,14 @@ int fs_settle(fuse_req_t req, const struct action *action, int result);
 int fs_settle_length(fuse_req_t req, const struct action *action, ssize_t result);
 int fs_refuse(fuse_req_t req, struct action *action, int error, const char *reason);
 
+/* From here to creds_restore(), which is also needed after an error, the present thread
+ * does an operation in the source by the right of the caller, if the zone of the node
+ * (an object, or the directory of a name) says `modes = owner`; else by its own, and with
+ * FS_MAKES what it makes belongs to the caller. Nothing else may be done meanwhile:
+ * creds.h. 0 or -errno. */
+enum fs_right { FS_CHANGES, FS_MAKES };
+int fs_act(fuse_req_t req, struct node *node, enum fs_right right);
+
 /* A node that a request named, with its O_PATH descriptor. */
 struct use {
 	struct node_table *nodes;
@@ -74,6 +82,18 @@ bool fs_kernel_drops(fuse_req_t req, const struct use *dir, const struct target 
  * What changes in the source behind the guard shows after that time. `is_sealed`: nobody
  * but root can get there. Once, when the source is known. */
 void fs_cache_init(struct filesystem *fs, bool is_sealed);
+
+/* Opens a regular file or directory with flags of open(2), by the right of the caller or
+ * the guard's own: fs_act(). The caller of this function owns the descriptor; -errno. */
+int fs_open(fuse_req_t req, const struct use *use, int flags);
+
+/* What the source answers to access(2), by the same right. 0 or -errno. */
+int fs_access(fuse_req_t req, const struct use *use, int mask);
+
+/* The mode of something new: what the caller's umask(2) leaves of it. A default ACL of
+ * the directory takes the umask's place (acl(5)); but where roles decide the umask always
+ * counts, and there are permission bits only. */
+mode_t fs_mode_of_new(fuse_req_t req, const struct use *dir, mode_t mode);
 
 /* Says how long an entry may be kept: names that are no gates, but for those of files
  * that have others, so that a record names the one that was used. */

@@ -13,7 +13,8 @@ static uint64_t place_of_path(const struct policy_snapshot *snapshot, const char
 
 	return place_make(snapshot->generation,
 			  policy_zones_below(snapshot->policy, path),
-			  zone ? (uint64_t)(zone - snapshot->policy->zones) + 1 : 0);
+			  zone ? (uint64_t)(zone - snapshot->policy->zones) + 1 : 0) |
+	       (zone && zone->modes == ZONE_MODES_OWNER ? PLACE_OWNER_MODES : 0);
 }
 
 static bool place_is_current(const struct policy_snapshot *snapshot, uint64_t place)
@@ -120,6 +121,17 @@ uint64_t guard_place(struct guard *guard, struct node *node)
 	return place;
 }
 
+/* What cannot be told is as if they counted. */
+bool guard_modes_count(struct guard *guard, struct node *node)
+{
+	uint64_t generation = policy_store_generation(guard->parts.policies);
+	uint64_t place = atomic_load(&node->place);
+
+	if (place == 0 || !place_same_generation(place, place_make(generation, false, 0)))
+		place = guard_place(guard, node);
+	return place == 0 || place & PLACE_OWNER_MODES;
+}
+
 bool guard_mapped_writes(struct guard *guard, struct node *node)
 {
 	struct policy_snapshot snapshot;
@@ -148,7 +160,8 @@ bool guard_may_cache(struct guard *guard, struct node *dir, uint64_t place)
 
 	policy_snapshot_get(guard->parts.policies, &snapshot);
 	dir_place = guard_node_place(guard, &snapshot, dir);
-	if (dir_place != 0 && place_is_current(&snapshot, place))
+	if (dir_place != 0 && !(dir_place & PLACE_OWNER_MODES) &&
+	    place_is_current(&snapshot, place))
 		may = everyone_may_list(&snapshot, place) ||
 		      (dir->id != NODE_ROOT && !(dir_place & PLACE_ZONES_BELOW) &&
 		       place_same_zone(dir_place, place));

@@ -11,12 +11,17 @@ static bool crosses_zones(const struct target *a, const struct target *b)
 
 /* Why mv(1) or ln(1) must copy instead, or NULL. A rename or link may never widen what
  * anyone may do to a file (DESIGN, 4 and Nodes). */
-static const char *reason_to_copy(const struct action *action,
+static const char *reason_to_copy(struct guard *guard, const struct action *action,
 				  const struct rename_facts *facts)
 {
 	bool moves_dir =
 		S_ISDIR(facts->on_type) || (facts->exchange && S_ISDIR(facts->to_type));
 
+	/* The source would have to enforce the modes of one directory and not of the
+	 * other, and the file's own would begin or cease to count. */
+	if (guard_modes_count(guard, action->on.dir) !=
+	    guard_modes_count(guard, action->to.dir))
+		return "modes count on one side only";
 	if (moves_dir && ((action->on.place | action->to.place) & PLACE_ZONES_BELOW))
 		return "the directory holds another zone";
 	if (!crosses_zones(&action->on, &action->to))
@@ -62,7 +67,7 @@ static const char *choose_rename(struct guard *guard, struct action *action,
 					       ? OPERATION_RENAME_OVER_DIR
 					       : OPERATION_RENAME_OVER;
 	}
-	return reason_to_copy(action, facts);
+	return reason_to_copy(guard, action, facts);
 }
 
 int guard_rename(struct guard *guard, const struct asker *asker, struct action *action,

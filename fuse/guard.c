@@ -286,16 +286,38 @@ static void record_outcome(struct guard *guard, const struct asker *asker,
 	question_fini(&question);
 }
 
+static bool modes_count_on(struct guard *guard, const struct target *target)
+{
+	struct node *node = target->node ? target->node : target->dir;
+
+	return node && guard_modes_count(guard, node);
+}
+
+/* Whether an error is the answer of the source's modes and ACLs. */
+static bool is_denial_by_modes(struct guard *guard, const struct action *action,
+			       int result)
+{
+	return (result == -EACCES || result == -EPERM) &&
+	       (modes_count_on(guard, &action->on) || modes_count_on(guard, &action->to));
+}
+
 int guard_settle(struct guard *guard, const struct asker *asker,
 		 const struct action *action, int result)
 {
+	bool by_modes = is_denial_by_modes(guard, action, result);
+	bool is_of_effect = action->seqno != 0 || action->part == WRITE_JOINED;
 	struct action failed = *action;
+	struct statement statement = {
+		.error = -result,
+		.reason = by_modes ? "mode bits or ACL" : "allowed, but it failed",
+		.note = is_of_effect ? "effect-failed" : NULL,
+		.may_repeat = !is_of_effect,
+	};
 
-	if (result < 0 && (action->seqno != 0 || action->part == WRITE_JOINED))
-		record_outcome(guard, asker, &failed,
-			       &(struct statement){ .error = -result,
-						    .reason = "allowed, but it failed",
-						    .note = "effect-failed" });
+	/* What is not recorded when it is allowed has no record yet. */
+	if (result < 0 &&
+	    (is_of_effect || (by_modes && !guard_is_second_look(guard, asker, action))))
+		record_outcome(guard, asker, &failed, &statement);
 	return result;
 }
 

@@ -118,8 +118,9 @@ void guard_expect_second_look(struct guard *guard, const struct asker *asker,
 int guard_refuse(struct guard *guard, const struct asker *asker, struct action *action,
 		 int error, const char *reason);
 
-/* Says how an allowed effect went: a failure gets a second record with the same number.
- * Returns its argument. */
+/* Says how an allowed effect went: a failure gets a second record with the same number,
+ * and a denial by the source's modes (`modes = owner`) a record in any case. Returns its
+ * argument. */
 int guard_settle(struct guard *guard, const struct asker *asker,
 		 const struct action *action, int result);
 
@@ -175,12 +176,18 @@ uint64_t guard_place(struct guard *guard, struct node *node);
  * who gets to the directory: it is no gate (DESIGN, Cache). The first component below the
  * mount point and every zone's boundary are gates, and so is all that lies above another
  * zone, since some may only walk through there; unless everyone may list the name's zone.
- * `place` is the name's, whether there is something or not. */
+ * In a directory with `modes = owner` each name is one: who may search it differs, and
+ * chmod(2) takes effect at once. `place` is the name's, whether there is something or
+ * not. */
 bool guard_may_cache(struct guard *guard, struct node *dir, uint64_t place);
 
 /* Whether the kernel may keep the listing of a directory: it is the same for everyone who
  * may open it, and each open is decided. */
 bool guard_may_cache_listing(struct guard *guard, struct node *dir);
+
+/* Whether the modes and ACLs of the source are enforced on a node, and on the names in it
+ * if it is a directory (`modes = owner`), under the policy in force. */
+bool guard_modes_count(struct guard *guard, struct node *node);
 
 /* Turns the mode that the source has into what the roles of the place make of it. */
 void guard_show(struct guard *guard, uint64_t place, struct stat *st);

@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
+#include "fuse/creds.h"
 #include "fuse/fs.h"
 #include "fuse/op.h"
 #include "fuse/util.h"
@@ -93,6 +94,11 @@ static const char *made_in(const struct change *change)
 	return change->made_in[0] ? change->made_in : NULL;
 }
 
+static bool modes_count(const struct change *change)
+{
+	return guard_modes_count(fs_of(change->req)->guard, change->use->node);
+}
+
 static int open_for_truncate(const struct change *change)
 {
 	struct filesystem *fs = fs_of(change->req);
@@ -100,7 +106,17 @@ static int open_for_truncate(const struct change *change)
 	if (change->handle && change->handle->io.access != O_RDONLY)
 		return RET_ERRNO(
 			fcntl(io_fd(&fs->ios, &change->handle->io), F_DUPFD_CLOEXEC, 0));
-	return node_open(fs->nodes, change->use->node, O_WRONLY | O_NOFOLLOW);
+	return fs_open(change->req, change->use, O_WRONLY);
+}
+
+static int truncate_in_source(const struct change *change, int fd)
+{
+	int r = fs_act(change->req, change->use->node, FS_CHANGES);
+
+	if (r == 0)
+		r = RET_ERRNO(ftruncate(fd, change->want->st_size));
+	creds_restore();
+	return r;
 }
 
 static int set_size(const struct change *change)
@@ -120,21 +136,34 @@ static int set_size(const struct change *change)
 	fd = r = open_for_truncate(change);
 	if (fd >= 0) {
 		io_before_change(ios, change->use->node, fd);
-		r = RET_ERRNO(ftruncate(fd, change->want->st_size));
+		r = truncate_in_source(change, fd);
 		io_after_change(ios, change->use->node, fd);
 	}
 	return fs_settle(change->req, &action, r);
 }
 
-/* The execute bits of a file are all that chmod changes (DESIGN, 7); the rest follows
- * from the zone and is what it is. The record tells when nothing came of it. */
+static int mode_in_source(const struct change *change, mode_t mode)
+{
+	struct fd_path path;
+	int r = fs_act(change->req, change->use->node, FS_CHANGES);
+
+	if (r == 0)
+		r = RET_ERRNO(chmod(fd_path(change->use->fd, &path), mode));
+	creds_restore();
+	return r;
+}
+
+/* Where roles decide, the execute bits of a file are all that chmod changes (DESIGN, 7);
+ * the rest follows from the zone and is what it is. The record tells when nothing came of
+ * it. */
 static int set_mode(const struct change *change)
 {
-	mode_t mode = (change->now->st_mode & 07666) | (change->want->st_mode & 0111);
-	bool changes =
-		S_ISREG(change->now->st_mode) && mode != (change->now->st_mode & 07777);
+	mode_t mode = modes_count(change) ? change->want->st_mode & 07777
+					  : (change->now->st_mode & 07666) |
+						    (change->want->st_mode & 0111);
+	bool changes = modes_count(change) || (S_ISREG(change->now->st_mode) &&
+					       mode != (change->now->st_mode & 07777));
 	struct action action = about(change, OPERATION_CHMOD);
-	char path[64];
 	int r;
 
 	action.has = ACTION_HAS_MODE;
@@ -144,8 +173,7 @@ static int set_mode(const struct change *change)
 	r = fs_allow(change->req, &action);
 	if (r < 0 || !changes)
 		return r;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", change->use->fd);
-	return fs_settle(change->req, &action, RET_ERRNO(chmod(path, mode)));
+	return fs_settle(change->req, &action, mode_in_source(change, mode));
 }
 
 /* Whether a change of ids is one that POSIX allows an owner: to a group of their own. */
@@ -170,6 +198,17 @@ static enum operation operation_of_chown(const struct change *change, uid_t uid,
 	return own ? OPERATION_CHGRP_OWN : OPERATION_CHOWN;
 }
 
+static int owner_in_source(const struct change *change, uid_t uid, gid_t gid)
+{
+	int r = fs_act(change->req, change->use->node, FS_CHANGES);
+
+	if (r == 0)
+		r = RET_ERRNO(fchownat(change->use->fd, "", uid, gid,
+				       AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW));
+	creds_restore();
+	return r;
+}
+
 static int set_owner(const struct change *change)
 {
 	uid_t uid = change->to_set & FUSE_SET_ATTR_UID ? change->want->st_uid : (uid_t)-1;
@@ -185,9 +224,7 @@ static int set_owner(const struct change *change)
 	r = fs_allow(change->req, &action);
 	if (r < 0)
 		return r;
-	return fs_settle(change->req, &action,
-			 RET_ERRNO(fchownat(change->use->fd, "", uid, gid,
-					    AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)));
+	return fs_settle(change->req, &action, owner_in_source(change, uid, gid));
 }
 
 static struct timespec time_of(const struct change *change, int set, int now,
@@ -198,6 +235,16 @@ static struct timespec time_of(const struct change *change, int set, int now,
 	if (change->to_set & set)
 		return want;
 	return (struct timespec){ .tv_nsec = UTIME_OMIT };
+}
+
+static int times_in_source(const struct change *change, const struct timespec times[2])
+{
+	int r = fs_act(change->req, change->use->node, FS_CHANGES);
+
+	if (r == 0)
+		r = RET_ERRNO(utimensat(change->use->fd, "", times, AT_EMPTY_PATH));
+	creds_restore();
+	return r;
 }
 
 static int set_times(const struct change *change)
@@ -219,7 +266,7 @@ static int set_times(const struct change *change)
 	if (r < 0)
 		return r;
 	io_before_change(ios, change->use->node, change->use->fd);
-	r = RET_ERRNO(utimensat(change->use->fd, "", times, AT_EMPTY_PATH));
+	r = times_in_source(change, times);
 	io_after_change(ios, change->use->node, change->use->fd);
 	return fs_settle(change->req, &action, r);
 }
@@ -306,6 +353,17 @@ union attribute_value {
 	struct fsxattr attributes;
 };
 
+static int ioctl_in_source(fuse_req_t req, const struct use *use, int fd,
+			   unsigned command, union attribute_value *value)
+{
+	int r = fs_act(req, use->node, FS_CHANGES);
+
+	if (r == 0)
+		r = RET_ERRNO(ioctl(fd, command, value));
+	creds_restore();
+	return r;
+}
+
 static int do_ioctl(fuse_req_t req, const struct use *use,
 		    const struct attribute_ioctl *known, union attribute_value *value)
 {
@@ -322,9 +380,10 @@ static int do_ioctl(fuse_req_t req, const struct use *use,
 	r = fs_allow(req, &action);
 	if (r < 0)
 		return r;
+	/* Whoever asks has the file open already, maybe for writing only. */
 	fd = r = node_open(fs_of(req)->nodes, use->node, O_RDONLY | O_NOFOLLOW);
 	if (fd >= 0)
-		r = RET_ERRNO(ioctl(fd, known->command, value));
+		r = ioctl_in_source(req, use, fd, known->command, value);
 	return fs_settle(req, &action, r);
 }
 

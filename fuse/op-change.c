@@ -25,13 +25,12 @@ typedef int make_function(int dir_fd, const struct making *making);
 
 static int make_dir(int dir_fd, const struct making *making)
 {
-	return RET_ERRNO(mkdirat(dir_fd, making->name, making->mode & 0777));
+	return RET_ERRNO(mkdirat(dir_fd, making->name, making->mode));
 }
 
 static int make_node(int dir_fd, const struct making *making)
 {
-	return RET_ERRNO(
-		mknodat(dir_fd, making->name, making->mode & (S_IFMT | 0777), 0));
+	return RET_ERRNO(mknodat(dir_fd, making->name, making->mode, 0));
 }
 
 static int make_symlink(int dir_fd, const struct making *making)
@@ -42,16 +41,15 @@ static int make_symlink(int dir_fd, const struct making *making)
 static int make(fuse_req_t req, const struct use *dir, const struct making *making,
 		make_function *function)
 {
-	struct asker asker = asker_of(req);
-	int r;
+	int r = fs_act(req, dir->node, FS_MAKES);
 
-	creds_become(asker.uid, asker.gid);
-	r = function(dir->fd, making);
+	if (r == 0)
+		r = function(dir->fd, making);
 	creds_restore();
 	return r;
 }
 
-static void make_and_reply(fuse_req_t req, fuse_ino_t parent, const struct making *making,
+static void make_and_reply(fuse_req_t req, fuse_ino_t parent, struct making *making,
 			   struct action *action, make_function *function)
 {
 	_cleanup_(fs_unuse) struct use dir = { 0 };
@@ -62,6 +60,7 @@ static void make_and_reply(fuse_req_t req, fuse_ino_t parent, const struct makin
 	if (r == 0)
 		r = fs_use(req, parent, &dir);
 	if (r == 0) {
+		making->mode = action->mode = fs_mode_of_new(req, &dir, making->mode);
 		action->on = (struct target){ .dir = dir.node, .name = making->name };
 		r = fs_allow(req, action);
 	}
@@ -77,11 +76,10 @@ static void make_and_reply(fuse_req_t req, fuse_ino_t parent, const struct makin
 
 void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
-	make_and_reply(req, parent, &(struct making){ .name = name, .mode = mode },
-		       &(struct action){ .operation = OPERATION_MKDIR,
-					 .has = ACTION_HAS_MODE,
-					 .mode = mode & 0777 },
-		       make_dir);
+	make_and_reply(
+		req, parent, &(struct making){ .name = name, .mode = mode },
+		&(struct action){ .operation = OPERATION_MKDIR, .has = ACTION_HAS_MODE },
+		make_dir);
 }
 
 void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
@@ -98,7 +96,7 @@ void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, 
 	struct making making = { .name = name, .mode = mode };
 	struct action action = { .operation = OPERATION_MKNOD,
 				 .has = ACTION_HAS_MODE,
-				 .mode = mode & (S_IFMT | 0777) };
+				 .mode = mode };
 	_cleanup_(fs_unuse) struct use use = { 0 };
 	int r;
 
@@ -129,6 +127,18 @@ static int target_at(const struct use *dir, const char *name, struct target *ret
 	return 0;
 }
 
+static int remove_in_source(fuse_req_t req, const struct use *dir, const char *name,
+			    enum operation operation)
+{
+	int r = fs_act(req, dir->node, FS_CHANGES);
+
+	if (r == 0)
+		r = RET_ERRNO(unlinkat(dir->fd, name,
+				       operation == OPERATION_RMDIR ? AT_REMOVEDIR : 0));
+	creds_restore();
+	return r;
+}
+
 static void remove_name(fuse_req_t req, fuse_ino_t parent, const char *name,
 			enum operation operation)
 {
@@ -145,10 +155,7 @@ static void remove_name(fuse_req_t req, fuse_ino_t parent, const char *name,
 	if (r == 0)
 		r = fs_allow(req, &action);
 	if (r == 0)
-		r = fs_settle(req, &action,
-			      RET_ERRNO(unlinkat(
-				      dir.fd, name,
-				      operation == OPERATION_RMDIR ? AT_REMOVEDIR : 0)));
+		r = fs_settle(req, &action, remove_in_source(req, &dir, name, operation));
 	fuse_reply_err(req, -r);
 }
 
@@ -162,13 +169,18 @@ void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 	remove_name(req, parent, name, OPERATION_RMDIR);
 }
 
-static int link_in_source(const struct use *file, const struct use *dir, const char *name)
+static int link_in_source(fuse_req_t req, const struct use *file, const struct use *dir,
+			  const char *name)
 {
-	char path[64];
+	struct fd_path path;
+	int r = fs_act(req, dir->node, FS_CHANGES);
 
 	/* An inode by its descriptor, also one that has no name yet (O_TMPFILE). */
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", file->fd);
-	return RET_ERRNO(linkat(AT_FDCWD, path, dir->fd, name, AT_SYMLINK_FOLLOW));
+	if (r == 0)
+		r = RET_ERRNO(linkat(AT_FDCWD, fd_path(file->fd, &path), dir->fd, name,
+				     AT_SYMLINK_FOLLOW));
+	creds_restore();
+	return r;
 }
 
 void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)
@@ -194,7 +206,7 @@ void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name
 		r = guard_link(fs_of(req)->guard, &asker, &action);
 	}
 	if (r == 0)
-		r = fs_settle(req, &action, link_in_source(&file, &dir, name));
+		r = fs_settle(req, &action, link_in_source(req, &file, &dir, name));
 	if (r == 0)
 		r = fs_entry(req, &dir, name, action.to.place, &entry);
 	if (r < 0)
@@ -256,8 +268,22 @@ static void moving_fini(struct filesystem *fs, struct moving *moving)
 	free(moving->name);
 }
 
-static int rename_in_source(struct filesystem *fs, const struct renaming *renaming)
+static int rename_names(fuse_req_t req, const struct renaming *renaming)
 {
+	/* guard_rename() saw to it that modes count on both sides or on none. */
+	int r = fs_act(req, renaming->dir.node, FS_CHANGES);
+
+	if (r == 0)
+		r = RET_ERRNO(renameat2(renaming->dir.fd, renaming->name,
+					renaming->new_dir.fd, renaming->new_name,
+					renaming->flags));
+	creds_restore();
+	return r;
+}
+
+static int rename_in_source(fuse_req_t req, const struct renaming *renaming)
+{
+	struct filesystem *fs = fs_of(req);
 	const struct use *dir = &renaming->dir, *new_dir = &renaming->new_dir;
 	const struct action *action = &renaming->action;
 	struct moving moved = { 0 }, exchanged = { 0 };
@@ -268,8 +294,7 @@ static int rename_in_source(struct filesystem *fs, const struct renaming *renami
 		r = moving_init(fs, new_dir, &action->to, renaming->name, &exchanged);
 	node_moves_begin(fs->nodes);
 	if (r == 0)
-		r = RET_ERRNO(renameat2(dir->fd, renaming->name, new_dir->fd,
-					renaming->new_name, renaming->flags));
+		r = rename_names(req, renaming);
 	if (r == 0 && moved.node)
 		node_moved(fs->nodes, moved.node, new_dir->node, &moved.name);
 	if (r == 0 && exchanged.node)
@@ -313,7 +338,7 @@ static int rename_checked(fuse_req_t req, struct renaming *renaming)
 			 });
 	if (r < 0)
 		return r;
-	return fs_settle(req, &renaming->action, rename_in_source(fs, renaming));
+	return fs_settle(req, &renaming->action, rename_in_source(req, renaming));
 }
 
 void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,

@@ -2,8 +2,10 @@
 /* The contents of open files. */
 #include <fcntl.h>
 #include <linux/fuse.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 
+#include "fuse/creds.h"
 #include "fuse/fs.h"
 #include "fuse/op.h"
 #include "fuse/util.h"
@@ -76,6 +78,18 @@ static ssize_t write_source(int fd, const struct fuse_buf *data, off_t offset,
 	return RET_ERRNO(pwritev2(fd, &iov, 1, offset, append ? RWF_APPEND : 0));
 }
 
+/* A descriptor needs no right any more; but who writes decides what becomes of suid and
+ * sgid bits. As fs_act(). */
+static int act_as_writer(fuse_req_t req, const struct handle *handle, int fd)
+{
+	struct stat st;
+
+	if (!guard_modes_count(fs_of(req)->guard, handle->node) || fstat(fd, &st) < 0 ||
+	    !(st.st_mode & (S_ISUID | S_ISGID)))
+		return 0;
+	return fs_act(req, handle->node, FS_CHANGES);
+}
+
 void op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *data, off_t offset,
 		  struct fuse_file_info *fi)
 {
@@ -100,8 +114,12 @@ void op_write_buf(fuse_req_t req, fuse_ino_t ino, struct fuse_bufvec *data, off_
 
 		io_used(&fs->ios, &handle->io);
 		io_before_change(&fs->ios, handle->node, fd);
-		n = write_source(fd, &data->buf[0], offset,
-				 !is_page && fi->flags & O_APPEND);
+		/* Nobody asks for the pages of a mapping. */
+		n = is_page ? 0 : act_as_writer(req, handle, fd);
+		if (n == 0)
+			n = write_source(fd, &data->buf[0], offset,
+					 !is_page && fi->flags & O_APPEND);
+		creds_restore();
 		io_after_change(&fs->ios, handle->node, fd);
 		r = fs_settle_length(req, &action, n);
 	}
@@ -150,8 +168,11 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t 
 		int fd = io_fd(&fs->ios, &handle->io);
 
 		io_before_change(&fs->ios, handle->node, fd);
-		r = fs_settle(req, &action,
-			      RET_ERRNO(fallocate(fd, mode, offset, length)));
+		r = act_as_writer(req, handle, fd);
+		if (r == 0)
+			r = RET_ERRNO(fallocate(fd, mode, offset, length));
+		creds_restore();
+		r = fs_settle(req, &action, r);
 		io_after_change(&fs->ios, handle->node, fd);
 	}
 	handle_put(fs->handles, handle);
@@ -197,7 +218,11 @@ static ssize_t copy_range(fuse_req_t req, struct handle *in, off_t offset_in,
 	if (r < 0)
 		return r;
 	io_before_change(&fs->ios, out->node, fd_out);
-	n = RET_ERRNO(copy_file_range(fd_in, &offset_in, fd_out, &offset_out, length, 0));
+	n = act_as_writer(req, out, fd_out);
+	if (n == 0)
+		n = RET_ERRNO(copy_file_range(fd_in, &offset_in, fd_out, &offset_out,
+					      length, 0));
+	creds_restore();
 	io_after_change(&fs->ios, out->node, fd_out);
 	r = fs_settle_length(req, &write, n);
 	return r < 0 ? r : n;

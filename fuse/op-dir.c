@@ -8,10 +8,9 @@
 #include "fuse/op.h"
 #include "fuse/util.h"
 
-static int open_stream(struct filesystem *fs, struct handle *handle)
+static int open_stream(fuse_req_t req, const struct use *dir, struct handle *handle)
 {
-	_cleanup_(closep) int fd =
-		node_open(fs->nodes, handle->node, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+	_cleanup_(closep) int fd = fs_open(req, dir, O_RDONLY | O_DIRECTORY);
 
 	if (fd < 0)
 		return fd;
@@ -26,21 +25,23 @@ void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct filesystem *fs = fs_of(req);
 	_cleanup_(fs_unuse) struct use dir = { 0 };
+	struct action action = { .operation = OPERATION_READDIR };
 	struct asker asker = asker_of(req);
 	struct handle *handle = NULL;
 	int r;
 
 	r = fs_use(req, ino, &dir);
-	if (r == 0)
-		r = fs_allow(req, &(struct action){ .operation = OPERATION_READDIR,
-						    .on = { .node = dir.node } });
+	if (r == 0) {
+		action.on.node = dir.node;
+		r = fs_allow(req, &action);
+	}
 	if (r == 0) {
 		handle = handle_new(fs->handles, dir.node);
 		r = handle ? handle_set_opener(fs->handles, handle, fs->guard, &asker)
 			   : -ENOMEM;
 	}
 	if (r == 0)
-		r = open_stream(fs, handle);
+		r = fs_settle(req, &action, open_stream(req, &dir, handle));
 	if (r < 0) {
 		handle_drop(fs->handles, handle);
 		fuse_reply_err(req, -r);

@@ -25,10 +25,11 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 		action.on = (struct target){ .dir = dir.node, .name = name };
 		r = fs_allow(req, &action);
 	}
+	if (r == 0)
+		r = fs_settle(req, &action,
+			      fs_entry(req, &dir, name, action.on.place, &entry));
 	if (r == -EACCES && fs_kernel_drops(req, &dir, &action.on))
 		guard_expect_second_look(fs_of(req)->guard, &asker, dir.node, name);
-	if (r == 0)
-		r = fs_entry(req, &dir, name, action.on.place, &entry);
 	if (r == -ENOENT && action.on.place &&
 	    fs_cache_absent(fs_of(req), dir.node, action.on.place, &entry))
 		r = 0;
@@ -76,7 +77,8 @@ void op_readlink(fuse_req_t req, fuse_ino_t ino)
 }
 
 /* Which questions a mask of access(2) puts. */
-static int ask_access(fuse_req_t req, struct action *action, mode_t mode, int mask)
+static int ask_access(fuse_req_t req, const struct use *use, struct action *action,
+		      mode_t mode, int mask)
 {
 	static const struct {
 		int bit;
@@ -99,6 +101,8 @@ static int ask_access(fuse_req_t req, struct action *action, mode_t mode, int ma
 			S_ISDIR(mode) ? questions[i].of_dir : questions[i].of_file;
 		r = fs_allow(req, action);
 	}
+	if (r == 0 && guard_modes_count(fs_of(req)->guard, use->node))
+		return fs_settle(req, action, fs_access(req, use, mask));
 	/* Nobody executes a file without an execute bit: that is no question of roles. */
 	if (r == 0 && (mask & X_OK) && !S_ISDIR(mode) && !(mode & 0111))
 		r = -EACCES;
@@ -118,7 +122,7 @@ void op_access(fuse_req_t req, fuse_ino_t ino, int mask)
 	if (r == 0) {
 		action.on.node = use.node;
 		target_is(&action.on, &st);
-		r = ask_access(req, &action, st.st_mode, mask);
+		r = ask_access(req, &use, &action, st.st_mode, mask);
 	}
 	fuse_reply_err(req, -r);
 }

@@ -81,14 +81,36 @@ static int open_io(fuse_req_t req, struct handle *handle, struct action *action)
 	return r;
 }
 
-static int truncate_source(struct filesystem *fs, struct handle *handle)
+static int truncate_source(fuse_req_t req, const struct use *file)
 {
-	_cleanup_(closep) int fd =
-		node_open(fs->nodes, handle->node, O_WRONLY | O_TRUNC | O_NOFOLLOW);
+	_cleanup_(closep) int fd = fs_open(req, file, O_WRONLY | O_TRUNC);
 
 	if (fd < 0)
 		return fd;
-	io_after_change(&fs->ios, handle->node, fd);
+	io_after_change(&fs_of(req)->ios, file->node, fd);
+	return 0;
+}
+
+/* The kernel opens programs to execute them: fs.h of Linux, FMODE_EXEC. */
+#define OPEN_EXEC 0x20
+
+/* With `modes = owner` the source decides by opening the file as the caller: into
+ * *ret_fd, which the handle is then served by. A program that may be executed has to be
+ * readable, too: the kernel does not ask us whether it is before it lets others trace the
+ * process and read it there. */
+static int open_by_modes(fuse_req_t req, const struct use *file, int flags, int *ret_fd)
+{
+	int r = 0;
+
+	if (!guard_modes_count(fs_of(req)->guard, file->node))
+		return 0;
+	if (flags & OPEN_EXEC)
+		r = fs_access(req, file, X_OK);
+	if (r == 0)
+		r = fs_open(req, file, flags & (O_ACCMODE | FLAGS_OF_SOURCE));
+	if (r < 0)
+		return r;
+	*ret_fd = r;
 	return 0;
 }
 
@@ -130,7 +152,9 @@ static int open_node(fuse_req_t req, const struct use *file, int flags,
 	handle->io.access = flags & O_ACCMODE;
 	handle->io.fd = -1;
 	handle->io.flags = flags & FLAGS_OF_SOURCE;
-	r = set_authority(req, handle, &action);
+	r = open_by_modes(req, file, flags, &handle->io.fd);
+	if (r == 0)
+		r = set_authority(req, handle, &action);
 	if (r == 0)
 		r = open_io(req, handle, &action);
 	/* Moved to another zone since it was decided: the kernel shall walk the path
@@ -139,8 +163,10 @@ static int open_node(fuse_req_t req, const struct use *file, int flags,
 	    guard_place(fs->guard, file->node) != action.on.place)
 		r = -ESTALE;
 	if (r == 0 && flags & O_TRUNC)
-		r = truncate_source(fs, handle);
+		r = truncate_source(req, file);
 	if (r < 0) {
+		if (!handle->io.node) /* nobody has taken it over */
+			closep(&handle->io.fd);
 		handle_drop(fs->handles, handle);
 		return fs_settle(req, &action, r);
 	}
@@ -217,14 +243,13 @@ struct creation {
 static int create_in_source(const struct creation *new)
 {
 	int flags = (new->flags &(O_ACCMODE | FLAGS_OF_SOURCE)) | O_CLOEXEC | O_NOFOLLOW;
-	struct asker asker = asker_of(new->req);
-	int fd;
+	int fd = fs_act(new->req, new->dir.node, FS_MAKES);
 
 	/* For an unnamed file O_EXCL means that it will never get a name (open(2)). */
 	flags |= new->name ? O_CREAT | O_EXCL : O_TMPFILE | (new->flags &O_EXCL);
-	creds_become(asker.uid, asker.gid);
-	fd = RET_ERRNO(openat(new->dir.fd, new->name ? new->name : ".", flags,
-			      new->mode & 0777));
+	if (fd == 0)
+		fd = RET_ERRNO(openat(new->dir.fd, new->name ? new->name : ".", flags,
+				      new->mode));
 	creds_restore();
 	return fd;
 }
@@ -329,8 +354,8 @@ static int create(struct creation *new)
 		.operation = OPERATION_CREATE,
 		.has = ACTION_HAS_OFLAG | ACTION_HAS_MODE,
 		.oflag = (unsigned)new->flags,
-		.mode = new->mode & 0777,
 	};
+	new->mode = action->mode = fs_mode_of_new(new->req, &new->dir, new->mode) & 07777;
 	if (new->name) {
 		action->on = (struct target){ .dir = new->dir.node, .name = new->name };
 	} else { /* it has no name: the directory is what is written to */
@@ -359,7 +384,9 @@ static int open_existing(struct creation *new)
 		return r;
 	if (new->flags & O_EXCL)
 		return -EEXIST;
-	r = fs_entry(new->req, &new->dir, new->name, look.on.place, &new->entry);
+	r = fs_settle(
+		new->req, &look,
+		fs_entry(new->req, &new->dir, new->name, look.on.place, &new->entry));
 	if (r < 0)
 		return r;
 	r = fs_use(new->req, new->entry.ino, &file);

@@ -18,6 +18,8 @@ void op_init(void *userdata, struct fuse_conn_info *conn)
 		conn->capable & (FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_ASYNC_READ |
 				 FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_PARALLEL_DIROPS |
 				 FUSE_CAP_SPLICE_WRITE | FUSE_CAP_ASYNC_DIO);
+	/* The caller's umask is applied here: fs_mode_of_new(). */
+	conn->want |= conn->capable & FUSE_CAP_DONT_MASK;
 	conn->time_gran = 1;
 	fs->on_ready(fs);
 }

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
+#include "fuse/creds.h"
 #include "fuse/fs.h"
 #include "fuse/op.h"
 #include "fuse/util.h"
@@ -18,25 +19,21 @@
 #define ACL_PREFIX  "system.posix_acl_"
 #define TRUSTED	    "trusted."
 
-struct fd_path {
-	char text[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
-};
-
-static const char *path_of(const struct use *use, struct fd_path *buffer)
-{
-	snprintf(buffer->text, sizeof(buffer->text), "/proc/self/fd/%d", use->fd);
-	return buffer->text;
-}
-
 static bool is_acl(const char *name)
 {
 	return strncmp(name, ACL_PREFIX, strlen(ACL_PREFIX)) == 0;
 }
 
 /* xattr(7): trusted.* is for CAP_SYS_ADMIN only; here that is never asked for by role. */
-static bool is_hidden(const char *name)
+static bool is_trusted(const char *name)
 {
-	return is_acl(name) || strncmp(name, TRUSTED, strlen(TRUSTED)) == 0;
+	return strncmp(name, TRUSTED, strlen(TRUSTED)) == 0;
+}
+
+/* An ACL that follows from the roles, and not one of the source's. */
+static bool is_acl_of_roles(fuse_req_t req, const struct use *use, const char *name)
+{
+	return is_acl(name) && !guard_modes_count(fs_of(req)->guard, use->node);
 }
 
 /* Getting: as getxattr(2) with room for `size` bytes; 0 asks for the length. */
@@ -67,7 +64,7 @@ static int get_acl(fuse_req_t req, const struct use *use, const char *name, void
 			 ret_length);
 }
 
-static int get_value(const struct use *use, const char *name, void **ret,
+static int get_value(fuse_req_t req, const struct use *use, const char *name, void **ret,
 		     size_t *ret_length)
 {
 	_cleanup_(freep) char *value = malloc(XATTR_SIZE_MAX);
@@ -76,9 +73,13 @@ static int get_value(const struct use *use, const char *name, void **ret,
 
 	if (!value)
 		return -ENOMEM;
-	n = getxattr(path_of(use, &path), name, value, XATTR_SIZE_MAX);
+	n = fs_act(req, use->node, FS_CHANGES);
+	if (n == 0)
+		n = RET_ERRNO(
+			getxattr(fd_path(use->fd, &path), name, value, XATTR_SIZE_MAX));
+	creds_restore();
 	if (n < 0)
-		return -errno;
+		return (int)n;
 	*ret = take_ptr(value);
 	*ret_length = (size_t)n;
 	return 0;
@@ -89,16 +90,21 @@ void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 	_cleanup_(fs_unuse) struct use use = { 0 };
 	_cleanup_(freep) void *value = NULL;
 	size_t length = 0;
+	struct action action = { .operation = OPERATION_GETXATTR, .xattr = name };
 	int r;
 
 	r = fs_use(req, ino, &use);
-	if (r == 0)
-		r = fs_allow(req, &(struct action){ .operation = OPERATION_GETXATTR,
-						    .on = { .node = use.node } });
-	if (r == 0)
-		r = is_acl(name)      ? get_acl(req, &use, name, &value, &length)
-		    : is_hidden(name) ? -ENODATA
-				      : get_value(&use, name, &value, &length);
+	if (r == 0) {
+		action.on.node = use.node;
+		r = fs_allow(req, &action);
+	}
+	if (r == 0 && is_acl_of_roles(req, &use, name))
+		r = get_acl(req, &use, name, &value, &length);
+	else if (r == 0)
+		r = is_trusted(name)
+			    ? -ENODATA
+			    : fs_settle(req, &action,
+					get_value(req, &use, name, &value, &length));
 	if (r < 0)
 		fuse_reply_err(req, -r);
 	else
@@ -106,7 +112,8 @@ void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 }
 
 /* Drops the names that are not shown; returns what is left of the list. */
-static size_t filter_names(char *names, size_t length)
+static size_t filter_names(fuse_req_t req, const struct use *use, char *names,
+			   size_t length)
 {
 	size_t kept = 0;
 
@@ -115,7 +122,7 @@ static size_t filter_names(char *names, size_t length)
 
 		if (at + n > length)
 			break;
-		if (!is_hidden(names + at)) {
+		if (!is_trusted(names + at) && !is_acl_of_roles(req, use, names + at)) {
 			memmove(names + kept, names + at, n);
 			kept += n;
 		}
@@ -139,14 +146,15 @@ void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 	if (r == 0 && !(names = malloc(XATTR_LIST_MAX)))
 		r = -ENOMEM;
 	if (r == 0) {
-		length = listxattr(path_of(&use, &path), names, XATTR_LIST_MAX);
+		length = listxattr(fd_path(use.fd, &path), names, XATTR_LIST_MAX);
 		if (length < 0)
 			r = -errno;
 	}
 	if (r < 0)
 		fuse_reply_err(req, -r);
 	else
-		reply_value(req, names, filter_names(names, (size_t)length), size);
+		reply_value(req, names, filter_names(req, &use, names, (size_t)length),
+			    size);
 }
 
 /* An object that a change of attributes is about. */
@@ -167,26 +175,43 @@ static int about(const struct use *use, enum operation operation, const char *na
 /* What is never shown is never changed either. */
 static int may_change(fuse_req_t req, struct action *action)
 {
-	if (is_hidden(action->xattr))
+	if (is_trusted(action->xattr))
 		return fs_refuse(req, action, EPERM,
 				 "trusted attributes are never changed in the share");
 	return fs_allow(req, action);
 }
 
-static int set_value(fuse_req_t req, const struct use *use, const char *name,
-		     const void *value, size_t size, int flags)
+/* value NULL: removes it. */
+static int change_in_source(fuse_req_t req, const struct use *use, const char *name,
+			    const void *value, size_t size, int flags)
+{
+	struct fd_path path;
+	int r = fs_act(req, use->node, FS_CHANGES);
+
+	if (r == 0)
+		r = value ? RET_ERRNO(setxattr(fd_path(use->fd, &path), name, value, size,
+					       flags))
+			  : RET_ERRNO(removexattr(fd_path(use->fd, &path), name));
+	creds_restore();
+	return r;
+}
+
+static int change_value(fuse_req_t req, const struct use *use, const char *name,
+			const void *value, size_t size, int flags)
 {
 	struct action action;
-	struct fd_path path;
-	int r = about(use, OPERATION_SETXATTR, name, &action);
+	int r = about(use,
+		      is_acl(name) ? OPERATION_SET_ACL
+		      : value	   ? OPERATION_SETXATTR
+				   : OPERATION_REMOVEXATTR,
+		      name, &action);
 
 	if (r == 0)
 		r = may_change(req, &action);
 	if (r < 0)
 		return r;
-	return fs_settle(
-		req, &action,
-		RET_ERRNO(setxattr(path_of(use, &path), name, value, size, flags)));
+	return fs_settle(req, &action,
+			 change_in_source(req, use, name, value, size, flags));
 }
 
 /* Copying tools give a copy the ACL that they were shown, and take away a default ACL
@@ -256,22 +281,10 @@ void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *v
 
 	r = fs_use(req, ino, &use);
 	if (r == 0)
-		r = is_acl(name) ? change_acl(req, &use, name, value, size)
-				 : set_value(req, &use, name, value, size, flags);
+		r = is_acl_of_roles(req, &use, name)
+			    ? change_acl(req, &use, name, value, size)
+			    : change_value(req, &use, name, value, size, flags);
 	fuse_reply_err(req, -r);
-}
-
-static int remove_value(fuse_req_t req, const struct use *use, const char *name)
-{
-	struct action action;
-	struct fd_path path;
-	int r = about(use, OPERATION_REMOVEXATTR, name, &action);
-
-	if (r == 0)
-		r = may_change(req, &action);
-	if (r < 0)
-		return r;
-	return fs_settle(req, &action, RET_ERRNO(removexattr(path_of(use, &path), name)));
 }
 
 void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
@@ -281,7 +294,8 @@ void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 
 	r = fs_use(req, ino, &use);
 	if (r == 0)
-		r = is_acl(name) ? change_acl(req, &use, name, NULL, 0)
-				 : remove_value(req, &use, name);
+		r = is_acl_of_roles(req, &use, name)
+			    ? change_acl(req, &use, name, NULL, 0)
+			    : change_value(req, &use, name, NULL, 0, 0);
 	fuse_reply_err(req, -r);
 }

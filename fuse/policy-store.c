@@ -13,7 +13,7 @@
 struct policy_store {
 	pthread_mutex_t lock; /* of the two below; held for a reference count only */
 	struct policy *policy;
-	uint64_t generation;
+	_Atomic uint64_t generation; /* written under the lock */
 	char *file;
 };
 
@@ -80,6 +80,11 @@ void policy_snapshot_get(struct policy_store *store, struct policy_snapshot *ret
 	ret->policy = policy_ref(store->policy);
 	ret->generation = store->generation;
 	pthread_mutex_unlock(&store->lock);
+}
+
+uint64_t policy_store_generation(struct policy_store *store)
+{
+	return store->generation;
 }
 
 void policy_snapshot_put(struct policy_snapshot *snapshot)

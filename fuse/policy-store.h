@@ -21,6 +21,9 @@ struct policy_store *policy_store_free(struct policy_store *store);
 void policy_snapshot_get(struct policy_store *store, struct policy_snapshot *ret);
 void policy_snapshot_put(struct policy_snapshot *snapshot);
 
+/* The generation in force, without a lock. */
+uint64_t policy_store_generation(struct policy_store *store);
+
 /* A candidate for the next generation, loaded and checked but not yet in force: 0 and a
  * reference in *ret, or -errno with every complaint logged. */
 int policy_store_load(struct policy_store *store, struct policy **ret);

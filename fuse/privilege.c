@@ -13,29 +13,34 @@
 
 enum need { ALWAYS, FOR_AUDITD, USEFUL };
 
-/* Each with what needs it; see capabilities(7). CAP_FSETID is missing on purpose: without
- * it the source's filesystem clears suid and sgid bits on a write. */
+/* Each with what needs it; see capabilities(7). */
 static const struct {
 	unsigned int capability;
 	enum need need;
 	const char *without; /* of a useful one: what is lost */
+	bool idle;	     /* only ever in effect while acting as a caller who has it */
 } kept[] = {
 	/* mount(2), umount2(2), FUSE_DEV_IOC_BACKING_OPEN */
-	{ CAP_SYS_ADMIN, ALWAYS, NULL },
+	{ CAP_SYS_ADMIN, ALWAYS, NULL, false },
 	/* The source belongs to those who made its files. */
-	{ CAP_DAC_OVERRIDE, ALWAYS, NULL },
-	{ CAP_CHOWN, ALWAYS, NULL },
-	{ CAP_FOWNER, ALWAYS, NULL },
+	{ CAP_DAC_OVERRIDE, ALWAYS, NULL, false },
+	{ CAP_CHOWN, ALWAYS, NULL, false },
+	{ CAP_FOWNER, ALWAYS, NULL, false },
 	/* setfsuid(2) and setfsgid(2): files are made as the caller. */
-	{ CAP_SETUID, ALWAYS, NULL },
-	{ CAP_SETGID, ALWAYS, NULL },
+	{ CAP_SETUID, ALWAYS, NULL, false },
+	{ CAP_SETGID, ALWAYS, NULL, false },
 	/* Records, and AUDIT_GET: whether they are kept. */
-	{ CAP_AUDIT_WRITE, FOR_AUDITD, NULL },
-	{ CAP_AUDIT_CONTROL, FOR_AUDITD, NULL },
+	{ CAP_AUDIT_WRITE, FOR_AUDITD, NULL, false },
+	{ CAP_AUDIT_CONTROL, FOR_AUDITD, NULL, false },
 	/* open_by_handle_at(2); source.h falls back to descriptors. */
-	{ CAP_DAC_READ_SEARCH, USEFUL, "each file that is looked at takes a descriptor" },
+	{ CAP_DAC_READ_SEARCH, USEFUL, "each file that is looked at takes a descriptor",
+	  false },
 	/* readlink(2) of /proc/PID/exe */
-	{ CAP_SYS_PTRACE, USEFUL, "records do not name programs of other users" },
+	{ CAP_SYS_PTRACE, USEFUL, "records do not name programs of other users", false },
+	/* In effect it would keep suid and sgid bits on a write, which the source's
+	 * filesystem shall clear. */
+	{ CAP_FSETID, USEFUL,
+	  "with modes = owner root's chmod may lose the set-group-ID bit", true },
 };
 
 #define N_KEPT (sizeof(kept) / sizeof(kept[0]))
@@ -77,8 +82,8 @@ static int apply_kept(bool for_auditd)
 	for (size_t i = 0; i < N_KEPT; i++)
 		if (had[i])
 			capng_update(CAPNG_ADD,
-				     CAPNG_EFFECTIVE | CAPNG_PERMITTED |
-					     CAPNG_BOUNDING_SET,
+				     (kept[i].idle ? 0 : CAPNG_EFFECTIVE) |
+					     CAPNG_PERMITTED | CAPNG_BOUNDING_SET,
 				     kept[i].capability);
 	r = capng_apply(CAPNG_SELECT_BOTH);
 	if (r < 0)

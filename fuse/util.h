@@ -3,6 +3,7 @@
 #pragma once
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -30,6 +31,17 @@ static inline int take_fd(int *fd)
 		(pointer) = NULL;                       \
 		_taken;                                 \
 	})
+
+/* The name by which this process reaches what a descriptor is open on. */
+struct fd_path {
+	char text[sizeof("/proc/self/fd/") + 3 * sizeof(int)];
+};
+
+static inline const char *fd_path(int fd, struct fd_path *buffer)
+{
+	snprintf(buffer->text, sizeof(buffer->text), "/proc/self/fd/%d", fd);
+	return buffer->text;
+}
 
 static inline void closep(int *fd)
 {

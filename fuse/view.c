@@ -65,7 +65,7 @@ mode_t view_mode(const struct policy *policy, const struct zone *zone, mode_t mo
 	unsigned most, everyone;
 
 	(void)policy;
-	if (S_ISLNK(mode))
+	if (S_ISLNK(mode) || (zone && zone->modes == ZONE_MODES_OWNER))
 		return mode;
 	most = zone ? rights_of(zone->verbs_of_any, mode) : 0;
 	everyone = zone ? rights_of(zone->verbs_of_everyone, mode) : 0;

@@ -12,7 +12,7 @@
 
 /* The mode to show for an inode whose source mode is given: type, suid, sgid and sticky
  * bits and a file's execute bits are the source's, everything else the zone's (NULL: no
- * access). The owner's and the group's bits are the most that anyone has, as the mask of
+ * access), or all the source's if the zone says so. The owner's and the group's bits are the most that anyone has, as the mask of
  * acl(5). */
 mode_t view_mode(const struct policy *policy, const struct zone *zone, mode_t mode);
 

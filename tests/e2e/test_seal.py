@@ -297,7 +297,6 @@ def test_a_policy_that_is_a_symbolic_link_is_refused(idle):
         ("allow release-pipeline = read, approve", "approve"),
         ("promote-from = /staging", "promote-from"),
         ("write-once = yes", "write-once"),
-        ("modes = owner", "modes"),
     ],
 )
 def test_what_cannot_be_enforced_yet_is_refused(idle, line, word):
