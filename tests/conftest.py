@@ -131,6 +131,16 @@ def open_guard(request, scratch, watchdog, _living):
     finish()
 
 
+@pytest.fixture(scope="module")
+def owned_guard(request, scratch, watchdog, _living):
+    """A share whose directory experiments is open to all, by modes and by role."""
+    make, finish = _maker(request, scratch, watchdog, _living)
+    guard = make(policy=guards.OWNER_POLICY, audit="file", options=["exec"])
+    os.chmod(guard.source("experiments"), 0o777)
+    yield guard
+    finish()
+
+
 @pytest.fixture
 def own_auditd(auditd):
     """An auditd that the test may kill; it runs again afterwards."""

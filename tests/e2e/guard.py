@@ -75,6 +75,19 @@ path = /
 allow ml-engineer = read, create, write, delete
 """
 
+# Everything is granted to everybody in the zone: the source's modes are what decides. The root of
+# the source is closed (the seal), so it is in another zone.
+OWNER_POLICY = """\
+[zone share]
+path = /
+allow everyone = list
+
+[zone owned]
+path = /experiments
+modes = owner
+allow everyone = read, create, write, delete, admin
+"""
+
 
 def sanitizer_environment(directory):
     return {

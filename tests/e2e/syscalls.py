@@ -84,6 +84,26 @@ def set_flags(fd, flags):
     fcntl.ioctl(fd, FS_IOC_SETFLAGS, struct.pack("=Q", flags))
 
 
+_INOTIFY_CHANGES = 0x2 | 0x4 | 0x8 | 0x40 | 0x80 | 0x100 | 0x200
+
+
+def inotify(path):
+    """A descriptor that tells of what changes in a directory."""
+    fd = _check(_libc.inotify_init1(os.O_NONBLOCK), "inotify_init1")
+    _check(_libc.inotify_add_watch(fd, os.fsencode(path), _INOTIFY_CHANGES), "inotify_add_watch")
+    return fd
+
+
+def inotify_read(fd):
+    """The events so far, as (mask, name)."""
+    data, events = os.read(fd, 65536), []
+    while data:
+        _, mask, _, length = struct.unpack_from("=iIII", data)
+        events.append((mask, data[16:16 + length].rstrip(b"\0").decode()))
+        data = data[16 + length:]
+    return events
+
+
 def posix_acl(uid):
     """A system.posix_acl_access value: rw- for the owner and for one more user."""
     undefined = 0xFFFFFFFF

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""For a role that may do everything, the share behaves as the bare directory does."""
+"""For a role that may do everything, the share behaves as the bare directory does, whether roles
+alone decide or the source's modes do as well."""
 
 import ctypes
 import errno
@@ -11,6 +12,7 @@ import random
 import shlex
 import sqlite3
 import stat
+import struct
 import subprocess
 import time
 
@@ -23,18 +25,29 @@ from guard import OPEN_POLICY
 USER = "mleng1"
 
 
-@pytest.fixture(scope="module")
-def share(open_guard):
+@pytest.fixture(scope="module", params=["role", "owner"])
+def share(request):
     """The share's guard; every test works in a directory of its own."""
-    return open_guard
+    return request.getfixturevalue(
+        {"role": "open_guard", "owner": "owned_guard"}[request.param])
 
 
 @pytest.fixture
 def place(share, request):
-    """A directory of the test's own, as users see it."""
+    """A directory of the test's own, as users see it. Where modes count it and what is made in it
+    are open to all, so that they do not stand in the way."""
     name = "".join(c if c.isalnum() else "-" for c in request.node.name)[:80]
-    share.put_directory(name, owner=USER)
+    if request.node.callspec.params["share"] == "role":
+        share.put_directory(name, owner=USER)
+        return share.path(name)
+    name = os.path.join("experiments", name)
+    share.put_directory(name, owner=USER, mode=0o777)
+    _setfacl("-d", "-m", "u::rwx,g::rwx,o::rwx", share.source(name))
     return share.path(name)
+
+
+def _setfacl(*arguments):
+    subprocess.run(["setfacl", *arguments], check=True)
 
 
 def under(share, path):
@@ -583,6 +596,54 @@ def test_an_unlinked_file_opened_again_through_proc(place):
     assert act(work) == b"still here"
 
 
+def test_a_file_without_a_name_gets_one(share, place):
+    def work():
+        fd = os.open(place, os.O_TMPFILE | os.O_RDWR, 0o640)
+        os.write(fd, b"made in secret")
+        assert os.listdir(place) == [] and os.fstat(fd).st_nlink == 0
+        syscalls.linkat_fd(fd, place + "/named")
+        os.write(fd, b", seen by all")
+        once = os.open(place, os.O_TMPFILE | os.O_RDWR | os.O_EXCL, 0o640)
+        try:
+            syscalls.linkat_fd(once, place + "/never")
+        except FileNotFoundError:
+            return os.fstat(fd).st_nlink, read_file(place + "/named")
+
+    assert act(work) == (1, b"made in secret, seen by all")
+    st = os.stat(under(share, place) + "/named")
+    assert (st.st_uid, st.st_gid) == (world.uid_of(USER), world.gid_of(USER))
+
+
+def test_inotify_tells_of_changes_by_others(place):
+    """Changes through the mount, by whomever; the masks are those of the bare directory."""
+    def watch(directory, ready, go):
+        fd = syscalls.inotify(directory)
+        os.write(ready, b"r")
+        os.read(go, 1)
+        return syscalls.inotify_read(fd)
+
+    def change():
+        write_file(place + "/a", b"x")
+        os.rename(place + "/a", place + "/b")
+        os.chmod(place + "/b", 0o755)
+        os.unlink(place + "/b")
+        os.mkdir(place + "/d")
+
+    (ready_read, ready_write), (go_read, go_write) = os.pipe(), os.pipe()
+    call = world.start_as("mleng2", watch, place, ready_write, go_read)
+    assert os.read(ready_read, 1) == b"r"
+    act(change)
+    os.write(go_write, b"g")
+    events = ok(world.finish_call(call))
+    for fd in (ready_read, ready_write, go_read, go_write):
+        os.close(fd)
+    create, modify, close, attributes = 0x100, 0x2, 0x8, 0x4
+    moved_from, moved_to, delete, directory = 0x40, 0x80, 0x200, 0x40000000
+    assert events == [(create, "a"), (modify, "a"), (close, "a"), (moved_from, "a"),
+                      (moved_to, "b"), (attributes, "b"), (delete, "b"),
+                      (create | directory, "d")]
+
+
 def test_replacing_by_rename_under_readers(place):
     """A reader sees the old file or the new one, whole, and never none."""
     path = place + "/model"
@@ -784,10 +845,13 @@ def test_the_access_mode_three_opens_nothing(share, place):
     assert os.path.getsize(under(share, place) + "/model") > 0
 
 
-def test_a_program_in_the_share_does_not_run(place):
+def test_a_program_in_the_share_does_not_run(share, place):
     """noexec by default: a model directory is no place for programs."""
     act(write_file, place + "/program", b"#!/bin/sh\necho ran\n")
     act(os.chmod, place + "/program", 0o755)
+    if "exec" in share.options:
+        assert world.run_as(USER, place + "/program").stdout == "ran\n"
+        return
     assert world.call_as(USER, os.execv, place + "/program", ["program"]).errno == errno.EACCES
 
 
@@ -829,7 +893,21 @@ def test_locks_exclude(place, kind):
     assert held in (errno.EAGAIN, errno.EACCES) and freed == 0
 
 
-def test_a_waiter_for_a_lock_can_be_killed(place):
+F_OFD_SETLKW = 38
+
+
+def _lock_and_wait(file, kind):
+    if kind == "flock":
+        fcntl.flock(file, fcntl.LOCK_EX)
+    elif kind == "posix":
+        fcntl.lockf(file, fcntl.LOCK_EX)
+    else:
+        # struct flock: type, whence, start, length (0: to the end), pid (0 for OFD locks)
+        fcntl.fcntl(file, F_OFD_SETLKW, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))
+
+
+@pytest.mark.parametrize("kind", ["flock", "posix", "ofd"])
+def test_a_waiter_for_a_lock_can_be_killed(place, kind):
     path = place + "/lock"
     act(write_file, path, b"")
     ready_read, ready_write = os.pipe()
@@ -837,14 +915,14 @@ def test_a_waiter_for_a_lock_can_be_killed(place):
 
     def hold():
         file = open(path, "r+b")
-        fcntl.flock(file, fcntl.LOCK_EX)
+        _lock_and_wait(file, kind)
         os.write(ready_write, b"r")
         os.read(go_read, 1)
 
     def wait():
         file = open(path, "r+b")
         os.write(ready_write, b"r")
-        fcntl.flock(file, fcntl.LOCK_EX)
+        _lock_and_wait(file, kind)
 
     holder = world.start_as(USER, hold)
     os.read(ready_read, 1)
@@ -952,6 +1030,32 @@ def test_rsync_of_a_whole_archive(share, place):
     _shell(USER, f"rsync -a {place}/from/ {place}/to/")
     second = _shell(USER, f"rsync -a --itemize-changes {place}/from/ {place}/to/")
     assert second.strip() == ""
+
+
+def test_rsync_with_acls_and_xattrs_transfers_nothing_the_second_time(share, place, request):
+    """`rsync -aAX`: where modes count, with ACLs, set-id bits and attributes of the file's own."""
+    def make():
+        os.makedirs(place + "/from/sub")
+        for i in range(20):
+            write_file(f"{place}/from/sub/f{i}", b"%d" % i * 100)
+        os.symlink("f1", place + "/from/sub/link")
+        os.link(place + "/from/sub/f2", place + "/from/sub/hard")
+
+    act(make)
+    by_modes = request.node.callspec.params["share"] == "owner"
+    if by_modes:
+        _shell(USER, f"""
+            cd {place}/from/sub
+            setfacl -m u:sci1:r-- f3; setfacl -d -m g:data-scientists:r-x .; chmod 2751 .
+            chmod 4711 f4; setfattr -n user.model -v 7 f5; chmod 400 f6
+        """)
+    command = f"rsync -aHAX --itemize-changes {place}/from/ {place}/to/"
+    assert "f19" in _shell(USER, command)
+    assert _shell(USER, command).strip() == ""
+    if by_modes:
+        state = ("cd {} && getfacl -Rn . && getfattr -Rd . && "
+                 "find . -printf '%P %M %s %l\\n' | sort").format
+        assert _shell(USER, state(place + "/to")) == _shell(USER, state(place + "/from"))
 
 
 def test_tar_keeps_times(share, place):
