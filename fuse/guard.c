@@ -138,11 +138,13 @@ int guard_caller(struct guard *guard, const struct asker *asker, struct caller *
 }
 
 /* The root of the mount can be looked at by everyone: its name belongs to the file system
- * around it, and df(1), mount(8) and shells look at it. */
+ * around it, and df(1), mount(8) and shells look at it. Whoever walks a path is decided
+ * there, at each name; only those look at an inode itself who have it already, and of an
+ * open file they may know what fstat(2) tells, as anywhere. */
 static bool is_always_seen(enum operation operation, const struct target *target)
 {
 	return operation == OPERATION_LOOKUP && target->node &&
-	       target->node->id == NODE_ROOT;
+	       (target->node->id == NODE_ROOT || target->is_open);
 }
 
 /* Who made a file may go on writing to it and dating it while it is open, in the zone

@@ -34,7 +34,8 @@ struct target {
 	struct node *node;
 	struct node *dir;
 	const char *name;
-	bool exists; /* owner, dev and ino are those of the object */
+	bool exists;  /* owner, dev and ino are those of the object */
+	bool is_open; /* somebody has it open: by that alone fstat(2) may tell of it */
 	uid_t owner;
 	dev_t dev;
 	ino_t ino;

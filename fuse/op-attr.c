@@ -46,11 +46,9 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	(void)fi;
 	r = fs_use(req, ino, &use);
-	/* Whoever walks a path is decided there, at each name. Here only those ask who
-	 * have the inode already; of an open file they may know what fstat(2) tells, as
-	 * anywhere. */
-	if (r == 0 && !io_is_open(&fs_of(req)->ios, use.node)) {
+	if (r == 0) {
 		action.on.node = use.node;
+		action.on.is_open = io_is_open(&fs_of(req)->ios, use.node);
 		r = fs_allow(req, &action);
 	}
 	if (r == 0 && statx_mask) {
