@@ -6,6 +6,7 @@
 
 #include "fuse/channel.h"
 #include "fuse/guard.h"
+#include "fuse/habit.h"
 #include "fuse/handle.h"
 #include "fuse/io.h"
 #include "fuse/node.h"
@@ -18,6 +19,7 @@ struct filesystem {
 	struct io_table ios;
 	struct handle_table *handles;
 	struct guard *guard;
+	struct habits habits;
 	unsigned cache_seconds;			 /* constant: fs_cache_init() */
 	void (*on_ready)(struct filesystem *fs); /* once, when requests can be served */
 	int ready_fd; /* the main program's: on_ready() tells it there */

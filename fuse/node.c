@@ -357,14 +357,18 @@ static uint32_t now_s(void)
 	return (uint32_t)now.tv_sec + 1; /* 0 is never */
 }
 
-void node_listed(struct node *node)
+void node_listed(struct node *node, bool with_files)
 {
-	atomic_store(&node->listed_at, now_s());
+	uint32_t now = now_s();
+
+	atomic_store(&node->listed_at, now);
+	if (with_files)
+		atomic_store(&node->told_at, now);
 }
 
-bool node_listed_lately(struct node *node, unsigned seconds)
+bool node_listed_lately(struct node *node, unsigned seconds, bool with_files)
 {
-	uint32_t at = atomic_load(&node->listed_at);
+	uint32_t at = atomic_load(with_files ? &node->told_at : &node->listed_at);
 
 	return at != 0 && now_s() - at < seconds;
 }

@@ -39,9 +39,10 @@ struct node {
 	_Atomic uint64_t found_at;
 	/* the kernel dropped the name: a look-up of it was denied since */
 	_Atomic uint32_t dropped;
-	/* CLOCK_MONOTONIC, s: the kernel was told of all that is in the directory; 0:
-	 * never */
+	/* CLOCK_MONOTONIC, s: the directory was listed; and the kernel was told of the
+	 * files in it, too; 0: never */
 	_Atomic uint32_t listed_at;
+	_Atomic uint32_t told_at;
 	_Atomic uint64_t place; /* place.h; kept by the guard */
 	struct node_io *io;	/* under io_table.lock; set while the node is open */
 	int fd;			/* under fds.lock: an O_PATH descriptor, or -1 */
@@ -77,10 +78,10 @@ bool node_is_dropped_now(struct node *node);
 /* Whether its name was looked up with success within the last second. */
 bool node_found_lately(struct node *node);
 
-/* The kernel is being told of all that is in a directory; whether it was within so many
+/* A directory is being listed, perhaps with what is in it; whether it was within so many
  * seconds. */
-void node_listed(struct node *node);
-bool node_listed_lately(struct node *node, unsigned seconds);
+void node_listed(struct node *node, bool with_files);
+bool node_listed_lately(struct node *node, unsigned seconds, bool with_files);
 
 /* Finds or makes the node of an inode at a name, in one critical section, and moves it to
  * that name. The same inode in another zone (`place`) is another node. If `lookup`, the

@@ -52,8 +52,9 @@ void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	/* A listing that is kept spares READDIR, but READDIRPLUS is what tells the kernel
 	 * of the entries: kept no longer than those, or each is looked up by itself. */
 	fi->cache_readdir = guard_may_cache_listing(fs->guard, handle->node);
-	fi->keep_cache =
-		fi->cache_readdir && node_listed_lately(handle->node, fs->cache_seconds);
+	fi->keep_cache = fi->cache_readdir &&
+			 node_listed_lately(handle->node, fs->cache_seconds,
+					    !habit_reads_names(&fs->habits, asker.pid));
 	if (fuse_reply_open(req, fi) == -ENOENT)
 		handle_close(fs->handles, handle);
 }
@@ -64,6 +65,7 @@ struct listing {
 	const struct use *dir;
 	struct guard_view *view;
 	bool plus;
+	bool with_files; /* plus tells of what is not a directory, too */
 	char *buffer;
 	size_t size, used;
 };
@@ -88,14 +90,21 @@ static bool add_plain(struct listing *list, const struct dirent *dirent)
 	return true;
 }
 
+/* Who walks a tree looks at the directories in any case. */
+static bool is_told(const struct listing *list, const struct dirent *dirent)
+{
+	return !is_dot(dirent->d_name) && (list->with_files || dirent->d_type == DT_DIR ||
+					   dirent->d_type == DT_UNKNOWN);
+}
+
 /* READDIRPLUS takes a look-up reference for each entry but "." and "..", and none for one
- * that did not fit or could not be looked up (its nodeid is 0 then). */
+ * that did not fit, could not be looked up, or is not told of (its nodeid is 0 then). */
 static bool add_plus(struct listing *list, const struct dirent *dirent)
 {
 	struct fuse_entry_param entry = { 0 };
 	size_t n;
 
-	if (is_dot(dirent->d_name) ||
+	if (!is_told(list, dirent) ||
 	    fs_entry(list->req, list->dir, dirent->d_name,
 		     guard_view_place(list->view, dirent->d_name), &entry) < 0)
 		entry = (struct fuse_entry_param){
@@ -157,8 +166,12 @@ static int list(struct listing *list, struct handle *handle, off_t offset)
 				   &list->view);
 	if (r < 0)
 		return r;
-	if (list->plus && offset == 0)
-		node_listed(handle->node);
+	if (list->plus) {
+		list->with_files =
+			offset > 0 || habit_lists(&fs_of(list->req)->habits, asker.pid);
+		if (offset == 0)
+			node_listed(handle->node, list->with_files);
+	}
 	pthread_mutex_lock(&handle->dir_lock);
 	r = fill(list, handle, offset);
 	pthread_mutex_unlock(&handle->dir_lock);

@@ -132,8 +132,9 @@ static int open_node(fuse_req_t req, const struct use *file, int flags,
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
-	/* Removed around the guard, while its name was kept: the kernel shall walk the path
-	 * again. Who was just told of the name, or has the file open, gets it (proc(5), fd). */
+	/* Removed around the guard, while its name was kept: the kernel shall walk the
+	 * path again. Who was just told of the name, or has the file open, gets it
+	 * (proc(5), fd). */
 	if (st.st_nlink == 0 && !node_found_lately(file->node) &&
 	    !io_is_open(&fs->ios, file->node))
 		return -ESTALE;
@@ -216,6 +217,7 @@ void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct handle *handle;
 	int r;
 
+	habit_looks(&fs_of(req)->habits, asker_of(req).pid);
 	r = fs_use(req, ino, &file);
 	if (r == 0)
 		r = open_node(req, &file, fi->flags, &handle);

@@ -98,6 +98,8 @@ void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 		action.on.node = use.node;
 		r = fs_allow(req, &action);
 	}
+	if (r == 0 && !S_ISDIR(use.node->type))
+		habit_looks(&fs_of(req)->habits, asker_of(req).pid);
 	if (r == 0 && is_acl_of_roles(req, &use, name))
 		r = get_acl(req, &use, name, &value, &length);
 	else if (r == 0)
