@@ -5,7 +5,8 @@
 _modelguardctl()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-	local verbs="check edit diff who user explain log history report help"
+	local verbs="check edit diff who user explain log history report
+		inspect help"
 	local words="list read create write delete write-own
 		delete-own promote approve admin lookup readdir open-read open-write
 		open-read-write truncate mkdir unlink rmdir rename-from rename-to rename-over
@@ -77,7 +78,8 @@ _modelguardctl()
 		;;
 	history,-*) words="--since --until --json --input --help" ;;
 	report,*) words="--html --since --until --input --help" ;;
-	check,* | edit,* | diff,* | history,*,0)
+	inspect,-*) words="--json --help" ;;
+	check,* | edit,* | diff,* | inspect,* | history,*,0)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return
 		;;

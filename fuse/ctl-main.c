@@ -12,7 +12,7 @@
 
 static const struct ctl_verb *const verbs[] = {
 	&ctl_check,   &ctl_edit, &ctl_diff,    &ctl_who,    &ctl_user,
-	&ctl_explain, &ctl_log,	 &ctl_history, &ctl_report,
+	&ctl_explain, &ctl_log,	 &ctl_history, &ctl_report, &ctl_inspect,
 };
 
 #define N_CTL_VERBS (sizeof(verbs) / sizeof(verbs[0]))
