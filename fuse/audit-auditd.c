@@ -45,7 +45,8 @@ struct auditd {
 	int pidfd; /* of the auditd that recover() found; -1: none. Changed while the
 		      senders are closed */
 
-	atomic_bool well; /* as of the last look */
+	atomic_bool well;	       /* as of the last look */
+	atomic_uint_least64_t waiting; /* the same; while auditd is well */
 	struct recent *recent;
 	char suffix[2][SUFFIX_MAX]; /* constant: of a failure, of a success */
 
@@ -308,6 +309,7 @@ static enum audit_state auditd_look(void *sink)
 		errno = -report.error;
 		return report.state;
 	}
+	atomic_store(&auditd->waiting, report.in_flight);
 	if (senders_are_stuck(auditd->senders) && report.backlog == 0)
 		wake_sleepers(auditd);
 	if (atomic_load(&auditd->well))
@@ -386,6 +388,13 @@ static int auditd_wake_fd(void *sink)
 	return auditd->watch.pidfd;
 }
 
+static uint64_t auditd_waiting(void *sink)
+{
+	struct auditd *auditd = sink;
+
+	return atomic_load(&auditd->waiting);
+}
+
 const struct audit_sink_type audit_sink_auditd = {
 	.open = auditd_open,
 	.close = auditd_close,
@@ -393,4 +402,5 @@ const struct audit_sink_type audit_sink_auditd = {
 	.look = auditd_look,
 	.recover = auditd_recover,
 	.wake_fd = auditd_wake_fd,
+	.waiting = auditd_waiting,
 };

@@ -37,6 +37,10 @@ struct audit_sink_type {
 	/* Becomes readable when look() would find something new; -1: nothing to wait for.
 	 * The watching thread only. */
 	int (*wake_fd)(void *sink);
+
+	/* How many accepted records have not got to the log yet, as of the last look.
+	 * Any thread. NULL: none wait. */
+	uint64_t (*waiting)(void *sink);
 };
 
 extern const struct audit_sink_type audit_sink_auditd;

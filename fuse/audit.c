@@ -36,8 +36,10 @@ struct audit {
 	 * believed when it says anything but RECORDING, under the lock only: so nothing
 	 * is counted into a gap after that gap was accounted for. */
 	atomic_int state;
-	pthread_mutex_t lock; /* state, gap; nothing is sent under it */
+	pthread_mutex_t lock; /* state, gap, total; nothing is sent under it */
 	struct gap gap;
+	struct gap total; /* of all gaps since the start; for status */
+	uint64_t n_gaps;
 
 	pthread_t watcher;
 	bool has_watcher;
@@ -64,6 +66,24 @@ enum audit_state audit_state(struct audit *audit)
 	return (enum audit_state)atomic_load(&audit->state);
 }
 
+void audit_report(struct audit *audit, struct audit_report *ret)
+{
+	pthread_mutex_lock(&audit->lock);
+	*ret = (struct audit_report){
+		.state = audit_state(audit),
+		.failure_allowed = atomic_load(&audit->failure_allowed),
+		.seqno = atomic_load(&audit->seqno),
+		.waiting = audit->type->waiting ? audit->type->waiting(audit->sink) : 0,
+		.n_gaps = audit->n_gaps,
+		.unrecorded = audit->total.unrecorded,
+		.refused = audit->total.refused,
+		.lost = audit->total.lost,
+	};
+	if (ret->state != AUDIT_STATE_RECORDING)
+		ret->gap_since = audit->gap.since.tv_sec;
+	pthread_mutex_unlock(&audit->lock);
+}
+
 void audit_set_failure_allowed(struct audit *audit, bool allowed)
 {
 	atomic_store(&audit->failure_allowed, allowed);
@@ -81,6 +101,7 @@ static void leave_recording(struct audit *audit, enum audit_state state)
 	    audit_state(audit) == AUDIT_STATE_UNKNOWN) {
 		(void)clock_gettime(CLOCK_REALTIME, &audit->gap.since);
 		audit->gap.why = state;
+		audit->n_gaps++;
 	} else if (audit->gap.why == AUDIT_STATE_FAILING) {
 		audit->gap.why =
 			state; /* the watcher knows better than the failed send */
@@ -93,9 +114,11 @@ static int count_unrecorded(struct audit *audit)
 {
 	if (atomic_load(&audit->failure_allowed)) {
 		audit->gap.unrecorded++;
+		audit->total.unrecorded++;
 		return 0;
 	}
 	audit->gap.refused++;
+	audit->total.refused++;
 	return -EIO;
 }
 
@@ -246,6 +269,7 @@ static void recover(struct audit *audit)
 
 	pthread_mutex_lock(&audit->lock);
 	audit->gap.lost += lost;
+	audit->total.lost += lost;
 	pthread_mutex_unlock(&audit->lock);
 	if (r == 0)
 		r = account(audit, true);

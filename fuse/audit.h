@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "fuse/record.h"
 
@@ -41,6 +42,18 @@ int audit_record(struct audit *audit, struct record *record);
  * sent after an outage; -EAGAIN: not now, and no gap counts it: the caller keeps it, and
  * its number. */
 int audit_record_later(struct audit *audit, struct record *record);
+
+/* For status. */
+struct audit_report {
+	enum audit_state state;
+	bool failure_allowed;
+	uint64_t seqno;	  /* the last one given */
+	uint64_t waiting; /* acknowledged by the kernel, and not read by auditd yet */
+	uint64_t n_gaps;  /* since the start, and in them: see modelguard-audit(7) */
+	uint64_t unrecorded, refused, lost;
+	time_t gap_since; /* of the present gap; 0: there is none */
+};
+void audit_report(struct audit *audit, struct audit_report *ret);
 
 /* The state as of the last look (at most 100 ms ago). Any thread. */
 enum audit_state audit_state(struct audit *audit);

@@ -2,6 +2,7 @@
 /* The wire. */
 #include <fcntl.h>
 #include <linux/fuse.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -98,6 +99,7 @@ static ssize_t channel_read(int fd, void *buffer, size_t size, void *userdata)
 	if (n >= (ssize_t)sizeof(struct fuse_in_header)) {
 		struct fuse_in_header *header = buffer;
 
+		atomic_fetch_add_explicit(&attached->n_requests, 1, memory_order_relaxed);
 		if (header->opcode == FUSE_INIT && !attached->initialised)
 			remember_init(attached, header, (size_t)n);
 		translate(header, (size_t)n);

@@ -22,8 +22,9 @@ struct channel {
 	bool want_passthrough; /* set before the session begins */
 	bool passthrough;      /* both sides have it; constant once INIT is answered */
 	bool initialised;
-	uint64_t init_unique;	   /* of the INIT request, while it is not answered */
-	uint8_t init_request[256]; /* for a successor of this process */
+	_Atomic uint64_t n_requests; /* ever read; for status */
+	uint64_t init_unique;	     /* of the INIT request, while it is not answered */
+	uint8_t init_request[256];   /* for a successor of this process */
 	size_t init_request_size;
 };
 

@@ -28,6 +28,7 @@ struct guard {
 	struct caller_cache *callers;
 	struct repeats *repeats;
 	struct runs *runs;
+	_Atomic uint64_t n_denied;	   /* for status */
 	pthread_mutex_t second_looks_lock; /* nothing is taken below it */
 	struct second_look second_looks[N_SECOND_LOOKS];
 };

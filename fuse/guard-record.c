@@ -174,16 +174,29 @@ int guard_record_end(struct guard *guard, const char *reason)
 	return record_life(guard, "end", reason);
 }
 
+/* Stricter from before the new policy is in force, laxer from after. */
+static uint64_t put_in_force(struct guard *guard, struct tally *candidate)
+{
+	bool allow = candidate->policy->audit_failure == AUDIT_FAILURE_ALLOW;
+	uint64_t generation;
+
+	if (!allow)
+		audit_set_failure_allowed(guard->parts.audit, false);
+	generation = policy_store_replace(guard->parts.policies, candidate);
+	audit_set_failure_allowed(guard->parts.audit, allow);
+	return generation;
+}
+
 /* The record of the new policy comes before it decides anything (I1). */
-int guard_reload(struct guard *guard)
+int guard_reload(struct guard *guard, struct complaints *complaints)
 {
 	struct policy_snapshot old, candidate;
-	struct policy *policy;
+	struct tally *tally = NULL;
 	uint64_t generation;
 	int r;
 
 	policy_snapshot_get(guard->parts.policies, &old);
-	r = policy_store_load(guard->parts.policies, &policy);
+	r = policy_store_load(guard->parts.policies, complaints, &tally);
 	if (r < 0) {
 		log_error("the policy was refused, keeping policy generation %llu",
 			  (unsigned long long)old.generation);
@@ -191,24 +204,17 @@ int guard_reload(struct guard *guard)
 		policy_snapshot_put(&old);
 		return r;
 	}
-	candidate = (struct policy_snapshot){ policy, old.generation + 1 };
+	candidate = (struct policy_snapshot){ tally->policy, old.generation + 1, tally };
 	r = record_policy(guard, &candidate, old.policy->hash, NULL);
 	if (r == 0) {
-		/* Stricter from before the new policy is in force, laxer from after. */
-		if (policy->audit_failure == AUDIT_FAILURE_DENY)
-			audit_set_failure_allowed(guard->parts.audit, false);
-		generation =
-			policy_store_replace(guard->parts.policies, policy_ref(policy));
-		audit_set_failure_allowed(guard->parts.audit,
-					  policy->audit_failure == AUDIT_FAILURE_ALLOW);
+		generation = put_in_force(guard, tally);
 		runs_flush(guard->runs); /* they were decided by the old one */
-		policy_unref(policy);
 		log_info("policy generation %llu is in force",
 			 (unsigned long long)generation);
 	} else {
 		log_error("the new policy cannot be recorded, keeping generation %llu",
 			  (unsigned long long)old.generation);
-		policy_unref(policy);
+		tally_unref(tally);
 	}
 	policy_snapshot_put(&old);
 	return r;

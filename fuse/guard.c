@@ -185,6 +185,20 @@ static bool may_join(const struct action *action, const struct question *questio
 	       action->may_join && action->authority->run;
 }
 
+/* What status shows of a decision. */
+static void count_denial(struct guard *guard)
+{
+	atomic_fetch_add_explicit(&guard->n_denied, 1, memory_order_relaxed);
+}
+
+static void count(struct guard *guard, const struct question *question,
+		  const struct verdict *verdict)
+{
+	tally_count(question->snapshot.tally, verdict);
+	if (verdict->decision != DECISION_ALLOWED)
+		count_denial(guard);
+}
+
 /* Decides both targets, then records once. `refusal` is what is refused although all of
  * it may be granted. */
 struct refusal {
@@ -203,6 +217,7 @@ static int judge(struct guard *guard, const struct asker *asker, struct action *
 				       .action = action,
 				       .verdict = &verdict };
 	enum operation denied = action->operation;
+	bool second_look;
 	int r;
 
 	r = question_init(guard, asker, action->authority, &question);
@@ -218,6 +233,7 @@ static int judge(struct guard *guard, const struct asker *asker, struct action *
 
 	decide(&question, action, action->operation, &action->on, on_path, &verdict);
 	if (verdict.decision == DECISION_ALLOWED && action->to_operation) {
+		count(guard, &question, &verdict);
 		denied = action->to_operation;
 		decide(&question, action, action->to_operation, &action->to, to_path,
 		       &verdict);
@@ -233,8 +249,10 @@ static int judge(struct guard *guard, const struct asker *asker, struct action *
 	statement.may_repeat = statement.error != 0;
 	if (!statement.error && may_join(action, &question))
 		statement.ret_part = &action->part;
-	if (statement.error ? !guard_is_second_look(guard, asker, action)
-			    : recorded_when_allowed[action->operation]) {
+	second_look = statement.error && guard_is_second_look(guard, asker, action);
+	if (!second_look)
+		count(guard, &question, &verdict);
+	if (statement.error ? !second_look : recorded_when_allowed[action->operation]) {
 		r = question_identify(guard, asker, action, &question);
 		if (r == 0)
 			r = guard_record(guard, &statement, &action->seqno);
@@ -318,8 +336,11 @@ int guard_settle(struct guard *guard, const struct asker *asker,
 
 	/* What is not recorded when it is allowed has no record yet. */
 	if (result < 0 &&
-	    (is_of_effect || (by_modes && !guard_is_second_look(guard, asker, action))))
+	    (is_of_effect || (by_modes && !guard_is_second_look(guard, asker, action)))) {
+		if (by_modes)
+			count_denial(guard);
 		record_outcome(guard, asker, &failed, &statement);
+	}
 	return result;
 }
 

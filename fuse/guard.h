@@ -15,6 +15,7 @@
 #include "fuse/place.h"
 
 struct audit;
+struct complaints;
 struct guard;
 struct policy_store;
 struct write_run;
@@ -206,6 +207,15 @@ bool guard_made_acl(struct guard *guard, const struct stat *st, const void *acl,
 int guard_record_start(struct guard *guard);
 int guard_record_end(struct guard *guard, const char *reason);
 
-/* Loads the policy anew and puts it in force; the old one stays on any error. Recorded.
- */
-int guard_reload(struct guard *guard);
+/* Loads the policy anew and puts it in force; the old one stays on any error: 0 or
+ * -errno. Recorded. What is wrong with it is logged, and in *complaints unless it is
+ * NULL. One at a time. */
+int guard_reload(struct guard *guard, struct complaints *complaints);
+
+/* For status: how many requests were denied, by the policy or by the source's modes. */
+uint64_t guard_denials(struct guard *guard);
+
+/* For status: whether who opened a file may still read it, under the policy in force and
+ * where the file is now. Not recorded. `authority` need not tell a parent and a name. */
+bool guard_may_still_read(struct guard *guard, const struct authority *authority,
+			  struct node *node);

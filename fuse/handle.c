@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #include "fuse/handle.h"
@@ -303,4 +304,105 @@ void handle_each_directory(struct handle_table *table,
 			   void (*function)(uint64_t node_id, void *data), void *data)
 {
 	each_node(table, is_directory, function, data);
+}
+
+/* Under table->lock. */
+static void copy_info(const struct handle *handle, struct handle_info *ret)
+{
+	*ret = (struct handle_info){
+		.node_id = handle->node->id,
+		.is_directory = !handle->io.node,
+		.access = handle->io.access,
+		.mode = handle->io.mode,
+		.authority = { .opener = caller_ref(handle->authority.opener),
+			       .owner = handle->authority.owner },
+	};
+	memcpy(ret->authority.made_in, handle->authority.made_in, PLACE_NAME_MAX);
+}
+
+struct handle_listing {
+	struct handle_info *items;
+	size_t n, n_max;
+	size_t n_buckets; /* of the table, when it was begun */
+};
+
+/* Under table->lock. Returns whether there is room for one more. */
+static bool make_room(struct handle_listing *listing)
+{
+	struct handle_info *grown;
+	size_t n_max = listing->n_max ? listing->n_max * 2 : 256;
+
+	if (listing->n < listing->n_max)
+		return true;
+	grown = reallocarray(listing->items, n_max, sizeof(*grown));
+	if (!grown)
+		return false;
+	listing->items = grown;
+	listing->n_max = n_max;
+	return true;
+}
+
+#define BUCKETS_AT_A_TIME 256
+
+/* Copies what is in some buckets. 1: on with the next; 0: that was all; -EAGAIN: the
+ * table has been rebuilt meanwhile; -ENOMEM. */
+static int list_some(struct handle_table *table, size_t begin,
+		     struct handle_listing *listing)
+{
+	size_t end = begin + BUCKETS_AT_A_TIME;
+	int r = 1;
+
+	pthread_mutex_lock(&table->lock);
+	if (begin == 0)
+		listing->n_buckets = table->by_id.n_buckets;
+	else if (listing->n_buckets != table->by_id.n_buckets)
+		r = -EAGAIN;
+	if (end >= listing->n_buckets) {
+		end = listing->n_buckets;
+		r = r == 1 ? 0 : r;
+	}
+	for (size_t i = begin; r >= 0 && i < end; i++) {
+		struct hash_link *link = table->by_id.buckets[i];
+
+		for (; link && r >= 0; link = link->next) {
+			if (make_room(listing))
+				copy_info(HANDLE_OF(link), &listing->items[listing->n++]);
+			else
+				r = -ENOMEM;
+		}
+	}
+	pthread_mutex_unlock(&table->lock);
+	return r;
+}
+
+int handle_list(struct handle_table *table, struct handle_info **ret, size_t *ret_n)
+{
+	struct handle_listing listing = { 0 };
+	size_t begin = 0;
+	int r = 1;
+
+	while (r > 0) {
+		r = list_some(table, begin, &listing);
+		begin += BUCKETS_AT_A_TIME;
+		if (r != -EAGAIN)
+			continue;
+		handle_list_free(listing.items, listing.n);
+		listing = (struct handle_listing){ 0 };
+		begin = 0;
+		r = 1;
+	}
+	if (r < 0) {
+		handle_list_free(listing.items, listing.n);
+		return r;
+	}
+	*ret = listing.items;
+	*ret_n = listing.n;
+	return 0;
+}
+
+void handle_list_free(struct handle_info *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		caller_unref(list[i].authority.opener);
+	free(list);
 }

@@ -59,6 +59,21 @@ void handle_close(struct handle_table *table, struct handle *handle);
 /* A handle that never came into the table. */
 void handle_drop(struct handle_table *table, struct handle *handle);
 
+/* What status shows of an open handle. */
+struct handle_info {
+	uint64_t node_id;
+	bool is_directory;
+	int access;	   /* files: as struct io_request */
+	enum io_mode mode; /* files */
+	/* A reference to the opener; parent and name are not told. */
+	struct authority authority;
+};
+
+/* All open handles, about now; handle_list_free() what is returned. No lock is held for
+ * longer than it takes to look at some hundred. 0 or -ENOMEM. */
+int handle_list(struct handle_table *table, struct handle_info **ret, size_t *ret_n);
+void handle_list_free(struct handle_info *list, size_t n);
+
 /* Calls `function` with the node of each file that is open for writing in the kernel's
  * cache, no lock held. Handles may come and go meanwhile. */
 void handle_each_cached_writer(struct handle_table *table,

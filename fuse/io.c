@@ -201,6 +201,7 @@ static bool io_register(struct io_table *table, struct node_io *io,
 		return false;
 	id = channel_backing_open(table->channel, fd);
 	if (id <= 0) {
+		table->passthrough_error = id;
 		if (table->n_passthrough_refused++ == 0)
 			log_warning(
 				"the kernel refuses to pass reads through to the source "

@@ -54,6 +54,7 @@ struct io_table {
 	struct channel *channel;
 	struct node_table *nodes;
 	_Atomic uint64_t n_passthrough_refused; /* opens served without, for status */
+	_Atomic int passthrough_error;		/* why, the last time: -errno */
 };
 
 /* Files that are opened again and again keep their registration for a while after the

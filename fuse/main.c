@@ -167,7 +167,7 @@ static void on_reload(void *data)
 {
 	struct daemon *daemon = data;
 
-	if (guard_reload(daemon->fs.guard) == 0)
+	if (guard_reload(daemon->fs.guard, NULL) == 0)
 		fs_cache_forget(&daemon->fs, daemon->session);
 }
 

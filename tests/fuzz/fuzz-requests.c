@@ -243,7 +243,7 @@ static void initialise(struct rig *rig, uint32_t without)
 static void reload(struct rig *rig)
 {
 	share_change_policy(&rig->share);
-	FUZZ_CHECK(guard_reload(rig->fs.guard) == 0);
+	FUZZ_CHECK(guard_reload(rig->fs.guard, NULL) == 0);
 	fs_cache_forget(&rig->fs, rig->session);
 	take_answers(rig, FUSE_FORGET);
 }
