@@ -2,25 +2,14 @@
 /* modelguardctl: what --json prints, by jansson. */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "config/text.h"
-
 #include "fuse/ctl-json.h"
+#include "fuse/json-text.h"
 
 json_t *ctl_json_text(const char *bytes, size_t length)
 {
-	json_t *text = json_stringn(bytes, length);
-	char *safe;
-
-	if (text)
-		return text;
-	safe = text_safe(bytes, length);
-	if (safe)
-		text = json_string(safe);
-	free(safe);
-	return text;
+	return json_text(bytes, length);
 }
 
 void ctl_json_set(json_t *object, const char *name, json_t *value)

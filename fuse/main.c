@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* modelguard: from the command line to a mount that is served, and back. */
 #include <fuse_lowlevel.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "fuse/audit.h"
 #include "fuse/background.h"
+#include "fuse/control-verbs.h"
 #include "fuse/fs.h"
 #include "fuse/log.h"
 #include "fuse/mount.h"
@@ -28,6 +30,9 @@ struct daemon {
 	struct audit *audit;
 	bool is_sealed;
 	struct fuse_session *session;
+	pthread_mutex_t reload_lock; /* one at a time: SIGHUP, or root over the socket */
+	pthread_mutex_t forget_lock; /* of the below; taken after reload_lock */
+	bool ends;		     /* nobody serves requests any more, or soon */
 };
 
 static void on_ready(struct filesystem *fs)
@@ -159,16 +164,56 @@ static void on_end(void *data)
 {
 	struct daemon *daemon = data;
 
+	pthread_mutex_lock(&daemon->forget_lock);
+	daemon->ends = true;
+	pthread_mutex_unlock(&daemon->forget_lock);
 	handle_each_cached_writer(daemon->fs.handles, write_back, daemon->session);
 	fuse_session_exit(daemon->session);
+}
+
+/* The kernel may have to wait for a request before it forgets a name: so not once nobody
+ * serves any. */
+static void forget_names(struct daemon *daemon)
+{
+	pthread_mutex_lock(&daemon->forget_lock);
+	if (!daemon->ends)
+		fs_cache_forget(&daemon->fs, daemon->session);
+	pthread_mutex_unlock(&daemon->forget_lock);
+}
+
+/* Under reload_lock. */
+static int reload(void *data, struct complaints *complaints)
+{
+	struct daemon *daemon = data;
+	int r = guard_reload(daemon->fs.guard, complaints);
+
+	if (r == 0)
+		forget_names(daemon);
+	return r;
 }
 
 static void on_reload(void *data)
 {
 	struct daemon *daemon = data;
 
-	if (guard_reload(daemon->fs.guard, NULL) == 0)
-		fs_cache_forget(&daemon->fs, daemon->session);
+	pthread_mutex_lock(&daemon->reload_lock);
+	reload(daemon, NULL);
+	pthread_mutex_unlock(&daemon->reload_lock);
+}
+
+static struct control_verbs *start_control(struct daemon *daemon)
+{
+	return control_verbs_start(&(struct control_parts){
+		.status = { .fs = &daemon->fs,
+			    .audit = daemon->audit,
+			    .policies = daemon->policies,
+			    .mountpoint = daemon->options.mountpoint,
+			    .source = daemon->options.source,
+			    .sink = daemon->options.audit },
+		.reload = reload,
+		.data = daemon,
+		.reload_lock = &daemon->reload_lock,
+	});
 }
 
 /* After umount(8) the path may be a mount point of something else. After an error the
@@ -190,6 +235,7 @@ static int serve(struct daemon *daemon)
 {
 	const struct signal_actions actions = { on_end, on_reload, daemon };
 	struct fuse_loop_config *config = fuse_loop_cfg_create();
+	struct control_verbs *control;
 	struct signals *signals;
 	bool by_signal;
 	int r;
@@ -202,9 +248,11 @@ static int serve(struct daemon *daemon)
 	if (r < 0) {
 		mount_detach(daemon->options.mountpoint);
 	} else {
+		control = start_control(daemon);
 		r = fuse_session_loop_mt(daemon->session, config);
 		by_signal = signals_stop(signals);
 		leave_mount(daemon, by_signal, r);
+		control_verbs_stop(control);
 		/* The record of the end comes after everything is flushed. */
 		daemon->fs.handles = handle_table_free(daemon->fs.handles);
 		guard_record_end(daemon->fs.guard, by_signal ? "signal"
@@ -282,7 +330,9 @@ static int start(struct daemon *daemon)
 
 int main(int argc, char *argv[])
 {
-	struct daemon daemon = { .fs = { .source.root_fd = -1, .ready_fd = -1 } };
+	struct daemon daemon = { .fs = { .source.root_fd = -1, .ready_fd = -1 },
+				 .reload_lock = PTHREAD_MUTEX_INITIALIZER,
+				 .forget_lock = PTHREAD_MUTEX_INITIALIZER };
 	int r;
 
 	fuse_set_log_func(log_libfuse);
