@@ -5,7 +5,7 @@
 _modelguardctl()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-	local verbs="check edit diff who user explain log history report
+	local verbs="check edit diff who user explain status reload log history report
 		inspect help"
 	local words="list read create write delete write-own
 		delete-own promote approve admin lookup readdir open-read open-write
@@ -79,6 +79,12 @@ _modelguardctl()
 	history,-*) words="--since --until --json --input --help" ;;
 	report,*) words="--html --since --until --input --help" ;;
 	inspect,-*) words="--json --help" ;;
+	status,-*) words="--json --help" ;;
+	reload,-*) words="--help" ;;
+	status,* | reload,*)
+		mapfile -t COMPREPLY < <(compgen -d -- "$word")
+		return
+		;;
 	check,* | edit,* | diff,* | inspect,* | history,*,0)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return

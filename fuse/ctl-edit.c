@@ -185,7 +185,7 @@ static int check_installed(const struct edit *edit)
 	}
 	ctl_puts_safe(stdout, edit->file);
 	printf(": installed (sha256 %.12s)\n", edit->new->hash);
-	return ctl_reload_guards();
+	return ctl_reload_guards(edit->file);
 }
 
 static int install(struct edit *edit)

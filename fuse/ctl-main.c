@@ -11,8 +11,8 @@
 #endif
 
 static const struct ctl_verb *const verbs[] = {
-	&ctl_check,   &ctl_edit, &ctl_diff,    &ctl_who,    &ctl_user,
-	&ctl_explain, &ctl_log,	 &ctl_history, &ctl_report, &ctl_inspect,
+	&ctl_check,  &ctl_edit,	  &ctl_diff, &ctl_who,	   &ctl_user,	&ctl_explain,
+	&ctl_status, &ctl_reload, &ctl_log,  &ctl_history, &ctl_report, &ctl_inspect,
 };
 
 #define N_CTL_VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -29,7 +29,8 @@ static const struct ctl_verb *find_verb(const char *name)
 static void print_help(FILE *stream)
 {
 	fputs("Usage: modelguardctl VERB [OPTION...] [ARGUMENT...]\n"
-	      "Says who may do what in a share that modelguard guards.\n\nVerbs:\n",
+	      "Says who may do what in a share that modelguard guards, who did, and how "
+	      "the guard is.\n\nVerbs:\n",
 	      stream);
 	for (size_t i = 0; i < N_CTL_VERBS; i++)
 		fprintf(stream, "  %-10s %s\n", verbs[i]->name, verbs[i]->summary);

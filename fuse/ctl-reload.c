@@ -1,43 +1,150 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* modelguardctl: guards that run have to read the policy again. */
-#include <mntent.h>
+/* modelguardctl reload: guards that run read their policy again. */
+#include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "fuse/ctl-guards.h"
+#include "fuse/ctl-json.h"
 #include "fuse/ctl-reload.h"
 #include "fuse/ctl.h"
+#include "fuse/util.h"
 
-#define MOUNTS	   "/proc/self/mounts"
-#define MOUNT_TYPE "fuse.modelguard"
+static const struct ctl_option options[] = {
+	{ 0, NULL, NULL, NULL },
+};
 
-static void print_mount(const struct mntent *mount)
+static void print_complaints(const char *file, const json_t *list)
 {
-	fputs("  ", stdout);
-	ctl_puts_safe(stdout, mount->mnt_dir);
-	fputs(" (", stdout);
-	ctl_puts_safe(stdout, mount->mnt_fsname);
-	puts("): not reloaded yet");
-}
+	size_t index;
+	json_t *item;
 
-int ctl_reload_guards(void)
-{
-	FILE *mounts = setmntent(MOUNTS, "re");
-	struct mntent entry;
-	char buffer[8192];
-	size_t n = 0;
+	json_array_foreach(list, index, item)
+	{
+		json_int_t line = json_integer_value(json_object_get(item, "line"));
+		const char *text = json_string_value(json_object_get(item, "text"));
 
-	if (!mounts)
-		return ctl_fail("cannot read " MOUNTS ": %m; guards that run have to be "
-				"told: pkill -HUP -x modelguard");
-	while (getmntent_r(mounts, &entry, buffer, sizeof(buffer))) {
-		if (strcmp(entry.mnt_type, MOUNT_TYPE) != 0)
-			continue;
-		if (n++ == 0)
-			puts("Guards go on with the policy that they have read:");
-		print_mount(&entry);
+		fputs(ctl_colour(stderr, CTL_BOLD), stderr);
+		ctl_puts_safe(stderr, file);
+		if (line != 0)
+			fprintf(stderr, ":%lld", (long long)line);
+		fprintf(stderr, ":%s ", ctl_colour(stderr, CTL_PLAIN));
+		ctl_puts_safe(stderr, text ? text : "?");
+		fputc('\n', stderr);
 	}
-	endmntent(mounts);
-	puts(n > 0 ? "reload: pkill -HUP -x modelguard"
-		   : "No guard is mounted here: the next one to be mounted reads it.");
-	return CTL_OK;
 }
+
+/* "/srv/models: loaded as generation 4 (sha256 ...)", or what is wrong before it. */
+static int print_outcome(const struct ctl_guard *guard, const json_t *answer)
+{
+	bool loaded = json_is_true(json_object_get(answer, "loaded"));
+	const json_t *policy = json_object_get(answer, "policy");
+	const char *file = json_string_value(json_object_get(policy, "file"));
+	const char *hash = json_string_value(json_object_get(policy, "sha256"));
+	FILE *stream = loaded ? stdout : stderr;
+
+	if (!loaded)
+		print_complaints(file ? file : "?",
+				 json_object_get(answer, "complaints"));
+	fflush(stdout); /* in the order of what happened */
+	ctl_puts_safe(stream, ctl_guard_name(guard));
+	fprintf(stream, ": %s%s%s generation %lld",
+		ctl_colour(stream, loaded ? CTL_GREEN : CTL_RED),
+		loaded ? "loaded as" : "refused, keeping", ctl_colour(stream, CTL_PLAIN),
+		(long long)json_integer_value(json_object_get(policy, "generation")));
+	fputs(" (sha256 ", stream);
+	ctl_print_safe(stream, hash ? hash : "?", hash ? strnlen(hash, 12) : 1);
+	fputs(")\n", stream);
+	return loaded ? CTL_OK : CTL_NO;
+}
+
+static int reload_one(const struct ctl_guard *guard)
+{
+	struct ctl_fault fault;
+	json_t *answer = ctl_ask_guard(guard, CONTROL_RELOAD, &fault);
+	int status;
+
+	if (!answer)
+		return ctl_no_answer(guard, &fault);
+	status = print_outcome(guard, answer);
+	json_decref(answer);
+	return status;
+}
+
+/* Whether the guard runs by this file. -1: it does not say. */
+static int uses(const struct ctl_guard *guard, const char *file, struct ctl_fault *fault)
+{
+	json_t *answer = ctl_ask_guard(guard, CONTROL_POLICY, fault);
+	const json_t *policy = json_object_get(answer, "policy");
+	const char *its = json_string_value(json_object_get(policy, "file"));
+	struct stat one, other;
+	int r;
+
+	if (!answer)
+		return -1;
+	r = its && stat(its, &one) == 0 && stat(file, &other) == 0 &&
+	    one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+	json_decref(answer);
+	return r;
+}
+
+/* The worst counts. */
+static int worse(int status, int other)
+{
+	return other > status ? other : status;
+}
+
+int ctl_reload_guards(const char *file)
+{
+	struct ctl_guards guards __attribute__((cleanup(ctl_guards_fini))) = { 0 };
+	size_t n = 0;
+	int status;
+
+	if (geteuid() != 0) {
+		puts("Guards that run by it keep what they have read until root says "
+		     "'modelguardctl reload'.");
+		return CTL_OK;
+	}
+	status = ctl_look_for_guards(&guards);
+	for (size_t i = 0; i < guards.n_items; i++) {
+		struct ctl_fault fault;
+		int r = uses(&guards.items[i], file, &fault);
+
+		if (r < 0)
+			status = worse(status, ctl_no_answer(&guards.items[i], &fault));
+		else if (r > 0)
+			status = worse(status, reload_one(&guards.items[i]));
+		n += r != 0;
+	}
+	if (status == CTL_OK && n == 0)
+		puts("No guard runs by it here: the next one to be mounted reads it.");
+	return status;
+}
+
+static int run(const struct ctl_verb *verb, int argc, char **argv)
+{
+	struct ctl_guards guards __attribute__((cleanup(ctl_guards_fini))) = { 0 };
+	int status;
+
+	if (ctl_getopt(verb, argc, argv) != -1)
+		return CTL_USAGE;
+	if (argc - optind > 1)
+		return ctl_usage(verb, "too many arguments: one MOUNTPOINT at a time");
+	status = ctl_find_guards(optind < argc ? argv[optind] : NULL, &guards);
+	for (size_t i = 0; i < guards.n_items; i++)
+		status = worse(status, reload_one(&guards.items[i]));
+	return status;
+}
+
+const struct ctl_verb ctl_reload = {
+	.name = "reload",
+	.arguments = "[MOUNTPOINT]",
+	.summary =
+		"Have guards that run read their policy again, and say what came of it.",
+	.details = "All guards, or the one that is mounted at MOUNTPOINT.\n",
+	.options = options,
+	.run = run,
+};

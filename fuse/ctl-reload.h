@@ -2,7 +2,7 @@
 /* modelguardctl: guards that run have to read the policy again. */
 #pragma once
 
-/* Finds the guards that are mounted and says on stdout how each is told to read its
- * policy again. Returns CTL_OK, or CTL_FAILED, having said why, if the mounts cannot be
- * read. */
-int ctl_reload_guards(void);
+/* Has the guards that run by this policy file read it again, and says on stdout what each
+ * now runs; what one refuses, on stderr. Returns CTL_OK, CTL_NO if one refused it, or
+ * CTL_FAILED, having said why, if one did not answer. */
+int ctl_reload_guards(const char *file);

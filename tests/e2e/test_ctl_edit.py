@@ -414,15 +414,28 @@ def test_a_reader_sees_the_old_policy_or_the_new_one(desk):
     assert seen == set(texts)
 
 
-def test_running_guards_are_named(desk, file_guard):
+def test_the_guards_that_run_by_it_are_reloaded(desk, make_guard, file_guard):
+    guard = make_guard(audit="file", start=False)
+    guard.policy_file = desk.policy
+    guard.start()
     desk.plan(WIDER)
     session = desk.edit()
     session.expect(INSTALL)
     session.type("y\n")
     assert session.end() == OK
-    assert f"  {file_guard.mountpoint} ({file_guard.source_directory}): not reloaded yet" \
-        in session.output
-    assert "reload: pkill -HUP -x modelguard" in session.output
+    digest = hashlib.sha256(WIDER.encode()).hexdigest()
+    assert f"{guard.mountpoint}: loaded as generation 2 (sha256 {digest[:12]})" in session.output
+    assert file_guard.mountpoint not in session.output, "it has another policy"
+    assert "in force" not in file_guard.stderr()
+
+
+def test_that_no_guard_runs_by_it_is_told(desk, file_guard):
+    desk.plan(WIDER)
+    session = desk.edit()
+    session.expect(INSTALL)
+    session.type("y\n")
+    assert session.end() == OK and "No guard runs by it here" in session.output
+    assert file_guard.mountpoint not in session.output
 
 
 # The terminal itself

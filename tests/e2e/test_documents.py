@@ -78,10 +78,19 @@ def test_callbacks_ask_the_gate_and_nobody_else():
     files = sources("fuse/op-*.c", "fuse/op.c", "fuse/op.h")
     assert files
     forbidden = {'"config/policy.h', '"config/policy-load.h', '"config/decide.h', '"fuse/audit.h',
-                 '"fuse/record.h', '"fuse/policy-store.h', '"fuse/guard-internal.h'}
+                 '"fuse/record.h', '"fuse/policy-store.h', '"fuse/guard-internal.h',
+                 '"fuse/tally.h', '"fuse/status.h', '"fuse/control.h'}
     for path in files:
         assert not forbidden & set(includes(path)), path
     assert any("guard_rename(" in read(path) for path in files)
+
+
+def test_the_control_socket_only_carries_what_others_say():
+    for path in sources("fuse/control.c", "fuse/control-socket.c", "fuse/control-request.c",
+                        "fuse/control-answer.c"):
+        for name in includes(path):
+            assert not name.startswith('"') or name.startswith('"config/text') or \
+                name.startswith(('"fuse/control', '"fuse/log', '"fuse/util')), f"{path}: {name}"
 
 
 def test_each_header_compiles_alone(tmp_path):
