@@ -54,13 +54,16 @@ bool watch_pidfd_alive(int pidfd)
 }
 
 /* Bytes in the receive buffer of auditd's socket, whose port is its pid; -1: cannot be
- * told. proc_pid_net(5): sk Eth Pid Groups Rmem ... */
+ * told. The file is of auditd's network namespace: the guard may run in another.
+ * proc_pid_net(5): sk Eth Pid Groups Rmem ... */
 static long unread_bytes(pid_t pid)
 {
-	FILE *file = fopen("/proc/net/netlink", "re");
-	char line[256];
+	char path[48], line[256];
 	long result = -1;
+	FILE *file;
 
+	(void)snprintf(path, sizeof(path), "/proc/%d/net/netlink", (int)pid);
+	file = fopen(path, "re");
 	if (!file)
 		return -1;
 	while (result < 0 && fgets(line, sizeof(line), file)) {

@@ -8,6 +8,7 @@
 
 #include "fuse/audit.h"
 #include "fuse/background.h"
+#include "fuse/call-filter.h"
 #include "fuse/control-verbs.h"
 #include "fuse/fs.h"
 #include "fuse/log.h"
@@ -231,6 +232,17 @@ static void leave_mount(const struct daemon *daemon, bool by_signal, int error)
 			  mountpoint, strerror(-error), mountpoint);
 }
 
+/* All threads but libfuse's run by now, and those inherit it. */
+static void filter_calls(void)
+{
+	int r = call_filter_install();
+
+	if (r < 0)
+		log_warning("the system calls of the guard are not filtered (seccomp): "
+			    "%s",
+			    strerror(-r));
+}
+
 static int serve(struct daemon *daemon)
 {
 	const struct signal_actions actions = { on_end, on_reload, daemon };
@@ -249,6 +261,7 @@ static int serve(struct daemon *daemon)
 		mount_detach(daemon->options.mountpoint);
 	} else {
 		control = start_control(daemon);
+		filter_calls();
 		r = fuse_session_loop_mt(daemon->session, config);
 		by_signal = signals_stop(signals);
 		leave_mount(daemon, by_signal, r);

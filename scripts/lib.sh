@@ -3,9 +3,10 @@
 # shellcheck shell=bash disable=SC2034
 
 BUILD_PACKAGES=(build-essential meson ninja-build pkg-config libfuse3-dev libacl1-dev
-	libaudit-dev libauparse-dev libinih-dev libcap-ng-dev libssl-dev libjansson-dev libcmocka-dev)
+	libaudit-dev libauparse-dev libinih-dev libcap-ng-dev libseccomp-dev libssl-dev
+	libjansson-dev libcmocka-dev)
 RUN_PACKAGES=(fuse3 auditd acl attr util-linux procps python3)
-TEST_PACKAGES=(python3-pytest git rsync sqlite3 mandoc libcap2-bin stress-ng)
+TEST_PACKAGES=(python3-pytest git rsync sqlite3 mandoc libcap2-bin systemd stress-ng)
 FUZZ_PACKAGES=(clang libclang-rt-dev llvm)
 # The auditor's page is opened in a real browser.
 REPORT_TEST_PACKAGES=(chromium)
