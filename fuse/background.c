@@ -40,10 +40,9 @@ int background_start(void)
 	return pipe_fds[1];
 }
 
-void background_ready(int fd)
+void background_turn_away(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	char status = 0;
 
 	if (null >= 0) {
 		dup2(null, STDIN_FILENO);
@@ -52,6 +51,13 @@ void background_ready(int fd)
 		close(null);
 	}
 	log_init(false, true);
+}
+
+void background_ready(int fd)
+{
+	char status = 0;
+
+	background_turn_away();
 	while (write(fd, &status, 1) < 0 && errno == EINTR)
 		;
 	close(fd);

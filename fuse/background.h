@@ -8,5 +8,8 @@
  * logged. */
 int background_start(void);
 
-/* The mount can be used: lets the parent go and turns stdin, stdout and stderr away. */
+/* Turns stdin, stdout and stderr away; messages go to syslog only. */
+void background_turn_away(void);
+
+/* The mount can be used: background_turn_away(), and lets the parent go. */
 void background_ready(int fd);

@@ -13,6 +13,7 @@
 #include "fuse/fs.h"
 #include "fuse/log.h"
 #include "fuse/mount.h"
+#include "fuse/mounter.h"
 #include "fuse/options.h"
 #include "fuse/policy-store.h"
 #include "fuse/privilege.h"
@@ -30,6 +31,7 @@ struct daemon {
 	struct policy_store *policies;
 	struct audit *audit;
 	bool is_sealed;
+	struct mounter *mounter; /* NULL: we mount ourselves */
 	struct fuse_session *session;
 	pthread_mutex_t reload_lock; /* one at a time: SIGHUP, or root over the socket */
 	pthread_mutex_t forget_lock; /* of the below; taken after reload_lock */
@@ -121,6 +123,33 @@ static int build(struct daemon *daemon)
 		&fs->guard);
 }
 
+static struct mount_request what_to_mount(const struct daemon *daemon)
+{
+	return (struct mount_request){
+		.source = daemon->options.source,
+		.mountpoint = daemon->options.mountpoint,
+		.flags = daemon->options.mount_flags,
+	};
+}
+
+static int put_mount(const struct daemon *daemon)
+{
+	const struct mount_request request = what_to_mount(daemon);
+
+	return daemon->mounter ? mounter_mount(daemon->mounter) : mount_guard(&request);
+}
+
+/* After umount(8) the path may be a mount point of something else. */
+static void remove_mount(const struct daemon *daemon)
+{
+	const char *mountpoint = daemon->options.mountpoint;
+
+	if (daemon->mounter)
+		mounter_unmount(daemon->mounter);
+	else if (mount_is_guard(mountpoint) > 0)
+		mount_detach(mountpoint);
+}
+
 static int open_session(struct daemon *daemon)
 {
 	char *argv[] = { (char *)"modelguard", NULL };
@@ -135,11 +164,7 @@ static int open_session(struct daemon *daemon)
 		log_error("libfuse cannot make a session");
 		return -ENOMEM;
 	}
-	fd = mount_guard(&(struct mount_request){
-		.source = daemon->options.source,
-		.mountpoint = daemon->options.mountpoint,
-		.flags = daemon->options.mount_flags,
-	});
+	fd = put_mount(daemon);
 	if (fd < 0)
 		return fd;
 	fs->channel.fd = fd;
@@ -148,7 +173,7 @@ static int open_session(struct daemon *daemon)
 	r = channel_attach(&fs->channel, daemon->session);
 	if (r < 0) {
 		log_error("libfuse does not take the device: %s", strerror(-r));
-		mount_detach(daemon->options.mountpoint);
+		remove_mount(daemon);
 		close(fd);
 	}
 	return r;
@@ -217,14 +242,13 @@ static struct control_verbs *start_control(struct daemon *daemon)
 	});
 }
 
-/* After umount(8) the path may be a mount point of something else. After an error the
- * mount stays: dead, but over a source that must not show. */
+/* After an error the mount stays: dead, but over a source that must not show. */
 static void leave_mount(const struct daemon *daemon, bool by_signal, int error)
 {
 	const char *mountpoint = daemon->options.mountpoint;
 
-	if (by_signal && mount_is_guard(mountpoint) > 0)
-		mount_detach(mountpoint);
+	if (by_signal)
+		remove_mount(daemon);
 	else if (error < 0)
 		log_error("serving '%s' failed: %s; the mount is left in place, 'umount "
 			  "%s' "
@@ -258,7 +282,7 @@ static int serve(struct daemon *daemon)
 	fuse_loop_cfg_set_clone_fd(config, 0); /* KERNEL-NOTES: not with failover */
 	r = signals_start(&actions, &signals);
 	if (r < 0) {
-		mount_detach(daemon->options.mountpoint);
+		remove_mount(daemon);
 	} else {
 		control = start_control(daemon);
 		filter_calls();
@@ -276,13 +300,37 @@ static int serve(struct daemon *daemon)
 	return r;
 }
 
+/* Before any thread is started, and while we have the privileges for it. */
+static int start_mounter(struct daemon *daemon)
+{
+	const struct options *options = &daemon->options;
+	const struct mounter_request request = {
+		.mount = what_to_mount(daemon),
+		.mount_namespace = options->mount_namespace,
+		.source = &daemon->fs.source,
+		.is_sealed = daemon->is_sealed,
+		.unsealed = options->unsealed,
+		.foreground = options->foreground,
+	};
+	int r;
+
+	if (!options->mount_namespace)
+		return 0;
+	r = mounter_start(&request, &daemon->mounter);
+	if (r > 0)
+		daemon->is_sealed = false;
+	return r < 0 ? r : 0;
+}
+
 static int run(struct daemon *daemon)
 {
 	int r;
 
 	signals_block();
 	privilege_raise_descriptors();
-	r = privilege_reduce(strcmp(daemon->options.audit, "auditd") == 0);
+	r = start_mounter(daemon);
+	if (r == 0)
+		r = privilege_reduce(strcmp(daemon->options.audit, "auditd") == 0);
 	if (r == 0)
 		r = open_audit(daemon);
 	if (r == 0)
@@ -309,6 +357,7 @@ static void daemon_fini(struct daemon *daemon)
 	io_table_fini(&daemon->fs.ios); /* needs the device, which the session closes */
 	if (daemon->session)
 		fuse_session_destroy(daemon->session);
+	mounter_free(daemon->mounter);
 	guard_free(daemon->fs.guard);
 	node_table_free(daemon->fs.nodes);
 	source_fini(&daemon->fs.source);

@@ -25,6 +25,9 @@ const char options_help[] =
 	"    -o audit=file:PATH     record to a file, one JSON object a line\n"
 	"    -o unsealed            mount although SOURCE can be reached around the "
 	"guard\n"
+	"    -o mount-namespace=FILE\n"
+	"                           mount for others: in the mount namespace of FILE,\n"
+	"                           such as /proc/1/ns/mnt\n"
 	"    -o ro, rw              read-only, read-write (the default)\n"
 	"    -o exec, noexec        programs in the share may be run, or not (the "
 	"default)\n"
@@ -38,7 +41,7 @@ const char options_help[] =
 
 /* What libfuse's parser fills in, before paths are resolved. */
 struct parsed {
-	char *policy, *audit, *source, *mountpoint;
+	char *policy, *audit, *mount_namespace, *source, *mountpoint;
 	int foreground, unsealed, help, version;
 	int read_only, exec, noatime;
 	bool failed;
@@ -53,6 +56,7 @@ struct parsed {
 static const struct fuse_opt option_table[] = {
 	OPT("policy=%s", policy, 0),
 	OPT("audit=%s", audit, 0),
+	OPT("mount-namespace=%s", mount_namespace, 0),
 	OPT("unsealed", unsealed, 1),
 	OPT("-f", foreground, 1),
 	OPT("--foreground", foreground, 1),
@@ -164,10 +168,13 @@ static int take_over(struct options *options, struct parsed *parsed)
 		r = resolve("mount point", parsed->mountpoint, &options->mountpoint);
 	if (r == 0)
 		r = make_absolute(&parsed->policy);
+	if (r == 0 && parsed->mount_namespace)
+		r = make_absolute(&parsed->mount_namespace);
 	if (r < 0)
 		return r;
 	options->policy = take_ptr(parsed->policy);
 	options->audit = take_ptr(parsed->audit);
+	options->mount_namespace = take_ptr(parsed->mount_namespace);
 	options->foreground = parsed->foreground;
 	options->unsealed = parsed->unsealed;
 	options->mount_flags = (parsed->read_only ? MS_RDONLY : 0) |
@@ -192,6 +199,7 @@ int options_parse(struct options *options, int argc, char *argv[])
 	fuse_opt_free_args(&args);
 	free(parsed.policy);
 	free(parsed.audit);
+	free(parsed.mount_namespace);
 	free(parsed.source);
 	free(parsed.mountpoint);
 	return r;
@@ -203,5 +211,6 @@ void options_fini(struct options *options)
 	free(options->mountpoint);
 	free(options->policy);
 	free(options->audit);
+	free(options->mount_namespace);
 	*options = (struct options){ 0 };
 }

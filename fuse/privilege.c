@@ -123,6 +123,22 @@ int privilege_reduce(bool for_auditd)
 	return 0;
 }
 
+int privilege_reduce_to_mounting(void)
+{
+	capng_clear(CAPNG_SELECT_BOTH);
+	/* DAC_READ_SEARCH: the mount point may lie in a closed directory. */
+	if (capng_updatev(CAPNG_ADD,
+			  CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET,
+			  CAP_SYS_ADMIN, CAP_DAC_READ_SEARCH, -1) < 0 ||
+	    setgroups(0, NULL) < 0 || capng_apply(CAPNG_SELECT_BOTH) < 0 ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
+		log_error("the process that mounts cannot give up its other privileges: "
+			  "run it as root");
+		return -EPERM;
+	}
+	return 0;
+}
+
 void privilege_raise_descriptors(void)
 {
 	struct rlimit limit;

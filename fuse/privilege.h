@@ -12,5 +12,8 @@
  * -errno, logged. */
 int privilege_reduce(bool for_auditd);
 
+/* The same for a process that only mounts and unmounts. */
+int privilege_reduce_to_mounting(void);
+
 /* As many descriptors as the hard limit allows. */
 void privilege_raise_descriptors(void);
