@@ -138,7 +138,7 @@ def test_the_options_of_the_daemon_are_those_of_its_manual_page():
         assert option in manual, f"{option} is not in modelguard(8)"
     for option in _long_options(manual):
         assert option in said.stdout, f"{option} of modelguard(8) is not in --help"
-    for word in ("policy=", "audit=", "unsealed", "-f"):
+    for word in ("policy=", "audit=", "mount-namespace=", "unsealed", "-f"):
         assert word in said.stdout and word in manual, word
 
 
