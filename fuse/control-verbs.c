@@ -103,6 +103,15 @@ struct control_verbs *control_verbs_start(const struct control_parts *parts)
 			    parts->status.mountpoint);
 		return control_verbs_stop(verbs);
 	}
+	/* In a mount namespace that mounts do not reach (mount-namespace=) it is not
+	 * there, and the number would be another's. */
+	if (!(stx.stx_attributes & STATX_ATTR_MOUNT_ROOT)) {
+		log_warning(
+			"'%s' is not mounted where this guard runs: it serves without "
+			"control",
+			parts->status.mountpoint);
+		return control_verbs_stop(verbs);
+	}
 	if (control_start(makedev(stx.stx_dev_major, stx.stx_dev_minor), &actions,
 			  &verbs->control) < 0)
 		return control_verbs_stop(verbs);
