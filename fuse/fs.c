@@ -196,6 +196,35 @@ int fs_entry(fuse_req_t req, const struct use *dir, const char *name, uint64_t p
 	return r == -EAGAIN ? -ESTALE : r; /* ESTALE has the kernel walk the path again */
 }
 
+/* -ESTALE: it was removed since it was found. */
+static int hold_file(struct filesystem *fs, uint64_t ino)
+{
+	struct node *node = node_get(fs->nodes, ino);
+	int fd = node ? node_fd_get(fs->nodes, node) : -ESTALE;
+
+	if (node)
+		node_fd_put(fs->nodes, node, fd);
+	node_put(fs->nodes, node);
+	return fd == -ESTALE ? fd : 0;
+}
+
+int fs_entry_held(fuse_req_t req, const struct use *dir, const char *name, uint64_t place,
+		  struct fuse_entry_param *ret)
+{
+	struct filesystem *fs = fs_of(req);
+	int r = -ESTALE;
+
+	for (int i = 0; r == -ESTALE && i < ENTRY_ATTEMPTS; i++) {
+		r = fs_entry(req, dir, name, place, ret);
+		if (r < 0 || !S_ISREG(ret->attr.st_mode))
+			return r;
+		r = hold_file(fs, ret->ino);
+		if (r < 0)
+			node_forget(fs->nodes, ret->ino, 1);
+	}
+	return r;
+}
+
 bool fs_kernel_drops(fuse_req_t req, const struct use *dir, const struct target *target)
 {
 	struct filesystem *fs = fs_of(req);

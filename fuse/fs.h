@@ -75,6 +75,12 @@ int fs_check_name(const char *name);
 int fs_entry(fuse_req_t req, const struct use *dir, const char *name, uint64_t place,
 	     struct fuse_entry_param *ret);
 
+/* The same for a name that is about to be used: a file's descriptor is in the cache then,
+ * so that whoever removes the file before it is opened does not make that fail. A kernel
+ * that is told ESTALE looks again only once. */
+int fs_entry_held(fuse_req_t req, const struct use *dir, const char *name, uint64_t place,
+		  struct fuse_entry_param *ret);
+
 /* A look-up of a name is being denied: whether the kernel holds the name, by all that we
  * know. The denial makes it drop it, so that this is true once until the next look-up
  * succeeds. */
@@ -110,8 +116,8 @@ bool fs_cache_absent(struct filesystem *fs, struct node *dir, uint64_t place,
 /* For how long attributes may be kept, in seconds. */
 unsigned fs_cache_attributes(const struct filesystem *fs, const struct stat *st);
 
-/* Under a new policy: has the kernel ask again for every name and listing. Never called from a
- * request, which would deadlock (KERNEL-NOTES, Traps). */
+/* Under a new policy: has the kernel ask again for every name and listing. Never called
+ * from a request, which would deadlock (KERNEL-NOTES, Traps). */
 void fs_cache_forget(struct filesystem *fs, struct fuse_session *session);
 
 /* Replies with an entry; if nobody waits for it any more, the look-up is not counted. */

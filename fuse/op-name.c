@@ -27,7 +27,7 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	}
 	if (r == 0)
 		r = fs_settle(req, &action,
-			      fs_entry(req, &dir, name, action.on.place, &entry));
+			      fs_entry_held(req, &dir, name, action.on.place, &entry));
 	if (r == 0 && !S_ISDIR(entry.attr.st_mode))
 		habit_looks(&fs_of(req)->habits, asker.pid);
 	if (r == -EACCES && fs_kernel_drops(req, &dir, &action.on))

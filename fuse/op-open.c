@@ -386,9 +386,9 @@ static int open_existing(struct creation *new)
 		return r;
 	if (new->flags & O_EXCL)
 		return -EEXIST;
-	r = fs_settle(
-		new->req, &look,
-		fs_entry(new->req, &new->dir, new->name, look.on.place, &new->entry));
+	r = fs_settle(new->req, &look,
+		      fs_entry_held(new->req, &new->dir, new->name, look.on.place,
+				    &new->entry));
 	if (r < 0)
 		return r;
 	r = fs_use(new->req, new->entry.ino, &file);
