@@ -272,7 +272,7 @@ def test_an_open_directory_is_listed_anew_after_a_reload(share):
 
 
 def test_a_listing_that_is_kept_shows_what_is_made_and_removed(share):
-    """Failed when listings were kept whatever the directory's time of change is."""
+    """The kernel compares the directory's time of change. Not seen to fail."""
     def names():
         return sorted(world.call_as(HOLDER, os.listdir, share.path("inside/deep")).value)
 
@@ -295,7 +295,7 @@ def _work_there(directory, ready, go):
 
 
 def test_who_works_in_a_directory_notices_no_reload(share):
-    """Failed when the names were invalidated one by one with their directories in use."""
+    """Directories in use stay where they are. Not seen to fail."""
     ready, go = os.pipe(), os.pipe()
     pending = world.start_as(HOLDER, _work_there, share.path("inside/deep"), ready[1], go[0])
     os.read(ready[0], 1)
@@ -315,7 +315,7 @@ def test_modes_follow_a_reload_at_once(share):
 
 
 def test_what_was_absent_shows_as_soon_as_somebody_makes_it(share):
-    """Failed when the absence of a name was kept for the node of its directory."""
+    """The kernel forgets the absence itself. Not seen to fail."""
     path = share.path("inside/deep/absent")
     for _ in range(2):
         assert world.call_as("mleng1", os.lstat, path).errno == errno.ENOENT
