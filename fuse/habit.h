@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What threads do with the names that they list: find(1) reads names only, ls -l and
- * loaders look at every file. READDIRPLUS costs four times READDIR, and a look-up of its
- * own for each file costs five times READDIRPLUS; the kernel always asks for the dearer
- * kind first. */
+ * loaders look at every file. The kernel asks for the attributes with the first part of
+ * each listing. For find(1) that was four times as slow over 200,000 files with cold
+ * caches; without it, each file that is looked at takes a round trip of its own. */
 #pragma once
 
 #include <stdbool.h>
