@@ -70,7 +70,7 @@ void fs_cache_forget(struct filesystem *fs, struct fuse_session *session)
 		log_error(
 			"the kernel keeps names of before the reload for up to %u s: %s",
 			fs->cache_seconds, strerror(-r));
-	/* A directory that is opened anew is decided; one that is open is listed from what
-	 * the kernel has. */
+	/* A directory that is opened anew is decided; one that is open is listed from
+	 * what the kernel has. */
 	handle_each_directory(fs->handles, forget_listing, session);
 }

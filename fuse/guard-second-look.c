@@ -10,8 +10,8 @@
 #include "fuse/guard-internal.h"
 #include "fuse/hash.h"
 
-/* The kernel comes back within microseconds, on a machine that is busy within some scheduling
- * slices; a program that asks again itself finds the name dropped already. */
+/* The kernel comes back within microseconds, on a machine that is busy within some
+ * scheduling slices; a program that asks again itself finds the name dropped already. */
 #define SECOND_LOOK_NS 50000000L
 
 static uint64_t key_of(const struct asker *asker, const struct node *dir,

@@ -79,6 +79,11 @@ int handle_table_new(struct node_table *nodes, struct io_table *ios,
 	return 0;
 }
 
+static bool is_directory(const struct handle *handle)
+{
+	return S_ISDIR(handle->node->type);
+}
+
 /* Under no lock. Adds one to a user's handles, or takes one away. 0, -ENFILE or -ENOMEM.
  */
 static int count_user(struct handle_table *table, uid_t uid, int change)
@@ -117,7 +122,8 @@ int handle_set_opener(struct handle_table *table, struct handle *handle,
 
 	if (r < 0)
 		return r;
-	r = count_user(table, opener->subject.uid, 1);
+	if (!is_directory(handle))
+		r = count_user(table, opener->subject.uid, 1);
 	if (r < 0)
 		caller_unref(opener);
 	else
@@ -125,15 +131,47 @@ int handle_set_opener(struct handle_table *table, struct handle *handle,
 	return r;
 }
 
+int handle_open_stream(struct handle_table *table, struct handle *handle)
+{
+	uid_t uid = handle->authority.opener->subject.uid;
+	_cleanup_(closep) int fd = -1;
+	int r;
+
+	if (handle->dir)
+		return 0;
+	r = count_user(table, uid, 1);
+	if (r < 0)
+		return r;
+	fd = node_open(table->nodes, handle->node, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+	r = fd < 0 ? fd : 0;
+	if (r == 0 && !(handle->dir = fdopendir(fd)))
+		r = -errno;
+	if (r < 0) {
+		count_user(table, uid, -1);
+		return r;
+	}
+	take_fd(&fd);
+	handle->dir_offset = 0;
+	return 0;
+}
+
+void handle_close_stream(struct handle_table *table, struct handle *handle)
+{
+	if (!handle->dir)
+		return;
+	closedir(handle->dir);
+	handle->dir = NULL;
+	count_user(table, handle->authority.opener->subject.uid, -1);
+}
+
 static void handle_free(struct handle_table *table, struct handle *handle)
 {
 	guard_run_free(handle->authority.run);
 	if (handle->io.node)
 		io_close(table->ios, &handle->io);
-	if (handle->dir)
-		closedir(handle->dir);
+	handle_close_stream(table, handle);
 	node_fd_put(table->nodes, handle->node, handle->node_fd);
-	if (handle->authority.opener)
+	if (handle->authority.opener && !is_directory(handle))
 		count_user(table, handle->authority.opener->subject.uid, -1);
 	caller_unref(handle->authority.opener);
 	node_put(table->nodes, handle->authority.parent);
@@ -176,7 +214,8 @@ struct handle *handle_new(struct handle_table *table, struct node *node)
 	pthread_mutex_init(&handle->dir_lock, NULL);
 	handle->n_refs = 1;
 	handle->node = node_ref(table->nodes, node);
-	handle->node_fd = node_fd_get(table->nodes, node);
+	handle->node_fd =
+		is_directory(handle) ? -EISDIR : node_fd_get(table->nodes, node);
 	return handle;
 }
 
@@ -204,7 +243,7 @@ static struct handle *get_kind(struct handle_table *table, uint64_t id, bool is_
 
 	pthread_mutex_lock(&table->lock);
 	handle = find_by_id(table, id);
-	if (handle && (handle->dir != NULL) != is_dir)
+	if (handle && is_directory(handle) != is_dir)
 		handle = NULL;
 	if (handle)
 		handle->n_refs++;
@@ -253,11 +292,6 @@ static bool is_cached_writer(const struct handle *handle)
 {
 	return handle->io.node && handle->io.mode == IO_CACHED &&
 	       handle->io.access != O_RDONLY;
-}
-
-static bool is_directory(const struct handle *handle)
-{
-	return handle->dir != NULL;
 }
 
 /* Under table->lock. The nodes of the handles that are meant, from malloc. */
@@ -311,7 +345,7 @@ static void copy_info(const struct handle *handle, struct handle_info *ret)
 {
 	*ret = (struct handle_info){
 		.node_id = handle->node->id,
-		.is_directory = !handle->io.node,
+		.is_directory = is_directory(handle),
 		.access = handle->io.access,
 		.mode = handle->io.mode,
 		.authority = { .opener = caller_ref(handle->authority.opener),

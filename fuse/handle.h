@@ -16,13 +16,14 @@ struct handle {
 	struct hash_link link; /* under table->lock */
 	uint32_t n_refs;       /* under table->lock: 1 while it is open, and each use */
 	struct node *node;     /* a reference */
-	int node_fd; /* pinned, so that an unlinked file can still be looked at; or -errno
-		      */
+	/* files: pinned, so that an unlinked one can still be looked at; or -errno */
+	int node_fd;
 	struct io_request io;	    /* files: how it is served; constant after the open */
-	struct authority authority; /* files */
-	DIR *dir; /* directories: set before the handle is added; used under dir_lock */
-	off_t dir_offset; /* under dir_lock: where `dir` stands */
+	struct authority authority; /* files; of directories the opener only */
 	pthread_mutex_t dir_lock;
+	DIR *dir;	  /* directories, under dir_lock: NULL while nobody is reading */
+	off_t dir_offset; /* under dir_lock: where the reader stands */
+	bool dir_at_end;  /* under dir_lock: and there was nothing more */
 };
 
 struct handle_table;
@@ -47,11 +48,16 @@ struct handle *handle_get(struct handle_table *table, uint64_t id);
 struct handle *handle_get_dir(struct handle_table *table, uint64_t id);
 void handle_put(struct handle_table *table, struct handle *handle);
 
-/* Sets by whose right the handle is used, and counts it as theirs. 0, -ENFILE when this
- * user holds too many (one user's opens must not take the descriptors of all:
+/* Sets by whose right the handle is used; a file is counted as theirs. 0, -ENFILE when
+ * this user holds too many (one user's opens must not take the descriptors of all:
  * CVE-2020-10717), or -ENOMEM. */
 int handle_set_opener(struct handle_table *table, struct handle *handle,
 		      struct guard *guard, const struct asker *asker);
+
+/* A directory takes a descriptor, and is counted, only while it is being read: under
+ * dir_lock, makes handle->dir, or ends it. 0, -ENFILE as above, or another -errno. */
+int handle_open_stream(struct handle_table *table, struct handle *handle);
+void handle_close_stream(struct handle_table *table, struct handle *handle);
 
 /* Takes it out of the table; it is freed with its last reference. */
 void handle_close(struct handle_table *table, struct handle *handle);

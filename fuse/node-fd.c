@@ -8,12 +8,19 @@
 #include "fuse/util.h"
 
 #define SLOT_HELD	 UINT32_MAX /* not in the cache: kept while the node lives */
-#define SLOT_USED_AGAIN	 0x80000000 /* the clock's second chance */
+#define SLOT_REMOVED	 (UINT32_MAX - 1) /* the same, and counted */
+#define SLOT_USED_AGAIN	 0x80000000	  /* the clock's second chance */
 #define SLOT_INDEX(slot) ((slot) & ~SLOT_USED_AGAIN)
 
 void node_fds_init(struct node_fds *fds)
 {
 	*fds = (struct node_fds){ .lock = PTHREAD_MUTEX_INITIALIZER };
+}
+
+/* Under fds->lock. */
+static bool is_in_cache(const struct node *node)
+{
+	return node->fd >= 0 && node->slot != SLOT_HELD && node->slot != SLOT_REMOVED;
 }
 
 /* Opened outside the lock: two threads may both open; the later one keeps its own copy.
@@ -61,7 +68,7 @@ int node_fds_get(struct node_fds *fds, const struct source *source, struct node 
 
 	pthread_mutex_lock(&fds->lock);
 	if (node->fd >= 0) {
-		if (node->slot != SLOT_HELD)
+		if (is_in_cache(node))
 			node->slot |= SLOT_USED_AGAIN;
 		node->n_pins++;
 		fd = node->fd;
@@ -106,17 +113,34 @@ void node_fds_hold(struct node_fds *fds, struct node *node, int fd)
 	pthread_mutex_unlock(&fds->lock);
 }
 
-void node_fds_keep(struct node_fds *fds, struct node *node, int fd)
+/* Under fds->lock. Takes a lent descriptor out of the cache, or a thread's own copy in
+ * its place; false if the node is kept already. */
+static bool keep(struct node_fds *fds, struct node *node, int fd, uint32_t as)
 {
-	pthread_mutex_lock(&fds->lock);
-	if (node->fd == fd && node->slot != SLOT_HELD) {
+	if (node->fd == fd && is_in_cache(node)) {
 		fds->slots[SLOT_INDEX(node->slot)] = NULL;
-		node->slot = SLOT_HELD;
 	} else if (node->fd < 0) { /* there was no room in the cache */
 		node->fd = fd;
 		node->n_pins = 1;
-		node->slot = SLOT_HELD;
+	} else {
+		return false;
 	}
+	node->slot = as;
+	return true;
+}
+
+void node_fds_keep(struct node_fds *fds, struct node *node, int fd)
+{
+	pthread_mutex_lock(&fds->lock);
+	(void)keep(fds, node, fd, SLOT_HELD);
+	pthread_mutex_unlock(&fds->lock);
+}
+
+void node_fds_keep_removed(struct node_fds *fds, struct node *node, int fd)
+{
+	pthread_mutex_lock(&fds->lock);
+	if (fds->n_removed < NODE_FDS_REMOVED && keep(fds, node, fd, SLOT_REMOVED))
+		fds->n_removed++;
 	pthread_mutex_unlock(&fds->lock);
 }
 
@@ -143,8 +167,10 @@ void node_fds_drop(struct node_fds *fds, struct node *node)
 	_cleanup_(closep) int fd = -1;
 
 	pthread_mutex_lock(&fds->lock);
-	fd = take_fd(&node->fd);
-	if (fd >= 0 && node->slot != SLOT_HELD)
+	if (is_in_cache(node))
 		fds->slots[SLOT_INDEX(node->slot)] = NULL;
+	else if (node->fd >= 0 && node->slot == SLOT_REMOVED)
+		fds->n_removed--;
+	fd = take_fd(&node->fd);
 	pthread_mutex_unlock(&fds->lock);
 }

@@ -15,7 +15,8 @@ struct source;
 struct node_fds {
 	pthread_mutex_t lock; /* innermost: nothing is taken below it */
 	struct node *slots[NODE_FDS_KEPT];
-	uint32_t hand; /* of the clock */
+	uint32_t hand;	    /* of the clock */
+	uint32_t n_removed; /* kept by node_fds_keep_removed() */
 };
 
 void node_fds_init(struct node_fds *fds);
@@ -31,6 +32,11 @@ void node_fds_hold(struct node_fds *fds, struct node *node, int fd);
  * beside the cache. That returns what the caller has to close, or -1. */
 void node_fds_keep(struct node_fds *fds, struct node *node, int fd);
 int node_fds_unkeep(struct node_fds *fds, struct node *node);
+
+/* The same, until the node is freed, for a directory that has lost its last name. Does
+ * nothing when NODE_FDS_REMOVED are kept: one client could have any number. */
+#define NODE_FDS_REMOVED 1024
+void node_fds_keep_removed(struct node_fds *fds, struct node *node, int fd);
 
 /* The node is being freed: its descriptor goes with it. */
 void node_fds_drop(struct node_fds *fds, struct node *node);

@@ -513,6 +513,11 @@ void node_fd_keep(struct node_table *table, struct node *node, int fd)
 	node_fds_keep(&table->fds, node, fd);
 }
 
+void node_fd_keep_removed(struct node_table *table, struct node *node, int fd)
+{
+	node_fds_keep_removed(&table->fds, node, fd);
+}
+
 int node_fd_unkeep(struct node_table *table, struct node *node)
 {
 	return node_fds_unkeep(&table->fds, node);
@@ -540,7 +545,10 @@ int node_open(struct node_table *table, struct node *node, int flags)
 		id.handle_type = node->handle_type;
 		id.handle_bytes = node->handle_bytes;
 		memcpy(id.handle, node->handle, node->handle_bytes);
-		return source_open_id(table->source, &id, flags);
+		opened = source_open_id(table->source, &id, flags);
+		if (opened != -ESTALE)
+			return opened;
+		/* Without a name: only a descriptor that was kept leads there. */
 	}
 	fd = node_fd_get(table, node);
 	if (fd < 0)

@@ -148,6 +148,10 @@ void node_fd_put(struct node_table *table, struct node *node, int fd);
 void node_fd_keep(struct node_table *table, struct node *node, int fd);
 int node_fd_unkeep(struct node_table *table, struct node *node);
 
+/* The same for a directory that was just removed: who has it open, or works in it, goes
+ * on seeing it. Until the node is freed, and for a bounded number of directories. */
+void node_fd_keep_removed(struct node_table *table, struct node *node, int fd);
+
 /* Opens what a pinned descriptor refers to, even if it has no name left. As node_open().
  */
 int node_reopen(int node_fd, int flags);

@@ -139,6 +139,63 @@ static int remove_in_source(fuse_req_t req, const struct use *dir, const char *n
 	return r;
 }
 
+/* A directory that is about to lose its name, if the kernel knows it: somebody may have
+ * it open, or work in it, and an inode without a name is not found by its handle. */
+struct leaving {
+	struct node *node; /* NULL: none */
+	int fd;		   /* lent by node_fd_get() */
+};
+
+static void leaving_init(struct filesystem *fs, const struct use *dir,
+			 const struct target *target, struct leaving *ret)
+{
+	_cleanup_(closep) int fd = -1; /* of an inode without a handle */
+	struct source_id id;
+	struct stat st;
+
+	*ret = (struct leaving){ .fd = -1 };
+	if (source_find(&fs->source, dir->fd, target->name, &id, &st, &fd) < 0 ||
+	    !S_ISDIR(st.st_mode))
+		return;
+	ret->node = node_find(fs->nodes, &(struct node_at){ .parent = dir->node,
+							    .name = target->name,
+							    .place = target->place,
+							    .id = &id,
+							    .mode = st.st_mode });
+	if (ret->node)
+		ret->fd = node_fd_get(fs->nodes, ret->node);
+}
+
+static void leaving_fini(struct filesystem *fs, struct leaving *leaving, bool is_gone)
+{
+	if (is_gone && leaving->fd >= 0)
+		node_fd_keep_removed(fs->nodes, leaving->node, leaving->fd);
+	if (leaving->node)
+		node_fd_put(fs->nodes, leaving->node, leaving->fd);
+	node_put(fs->nodes, leaving->node);
+}
+
+static int remove_directory(fuse_req_t req, const struct use *dir,
+			    const struct target *target)
+{
+	struct filesystem *fs = fs_of(req);
+	struct leaving leaving;
+	int r;
+
+	leaving_init(fs, dir, target, &leaving);
+	r = remove_in_source(req, dir, target->name, OPERATION_RMDIR);
+	leaving_fini(fs, &leaving, r == 0);
+	return r;
+}
+
+static int remove_target(fuse_req_t req, const struct use *dir,
+			 const struct action *action)
+{
+	if (action->operation == OPERATION_RMDIR)
+		return remove_directory(req, dir, &action->on);
+	return remove_in_source(req, dir, action->on.name, action->operation);
+}
+
 static void remove_name(fuse_req_t req, fuse_ino_t parent, const char *name,
 			enum operation operation)
 {
@@ -155,7 +212,7 @@ static void remove_name(fuse_req_t req, fuse_ino_t parent, const char *name,
 	if (r == 0)
 		r = fs_allow(req, &action);
 	if (r == 0)
-		r = fs_settle(req, &action, remove_in_source(req, &dir, name, operation));
+		r = fs_settle(req, &action, remove_target(req, &dir, &action));
 	fuse_reply_err(req, -r);
 }
 
@@ -287,14 +344,18 @@ static int rename_in_source(fuse_req_t req, const struct renaming *renaming)
 	const struct use *dir = &renaming->dir, *new_dir = &renaming->new_dir;
 	const struct action *action = &renaming->action;
 	struct moving moved = { 0 }, exchanged = { 0 };
+	struct leaving replaced = { .fd = -1 };
 	int r;
 
 	r = moving_init(fs, dir, &action->on, renaming->new_name, &moved);
 	if (r == 0 && renaming->flags & RENAME_EXCHANGE)
 		r = moving_init(fs, new_dir, &action->to, renaming->name, &exchanged);
+	else if (r == 0 && action->to.exists && S_ISDIR(renaming->new_st.st_mode))
+		leaving_init(fs, new_dir, &action->to, &replaced);
 	node_moves_begin(fs->nodes);
 	if (r == 0)
 		r = rename_names(req, renaming);
+	leaving_fini(fs, &replaced, r == 0);
 	if (r == 0 && moved.node)
 		node_moved(fs->nodes, moved.node, new_dir->node, &moved.name);
 	if (r == 0 && exchanged.node)

@@ -8,17 +8,16 @@
 #include "fuse/op.h"
 #include "fuse/util.h"
 
-static int open_stream(fuse_req_t req, const struct use *dir, struct handle *handle)
+/* Whether the source lets the caller open the directory, where it has a say. What is read
+ * is opened when it is read: handle_open_stream(). */
+static int ask_source(fuse_req_t req, const struct use *dir)
 {
-	_cleanup_(closep) int fd = fs_open(req, dir, O_RDONLY | O_DIRECTORY);
+	_cleanup_(closep) int fd = -1;
 
-	if (fd < 0)
-		return fd;
-	handle->dir = fdopendir(fd);
-	if (!handle->dir)
-		return -errno;
-	take_fd(&fd);
-	return 0;
+	if (!guard_modes_count(fs_of(req)->guard, dir->node))
+		return 0;
+	fd = fs_open(req, dir, O_RDONLY | O_DIRECTORY);
+	return fd < 0 ? fd : 0;
 }
 
 void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -41,7 +40,7 @@ void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 			   : -ENOMEM;
 	}
 	if (r == 0)
-		r = fs_settle(req, &action, open_stream(req, &dir, handle));
+		r = fs_settle(req, &action, ask_source(req, &dir));
 	if (r < 0) {
 		handle_drop(fs->handles, handle);
 		fuse_reply_err(req, -r);
@@ -123,21 +122,19 @@ static bool add_plus(struct listing *list, const struct dirent *dirent)
 	return false;
 }
 
-/* Under handle->dir_lock. */
-static int fill(struct listing *list, struct handle *handle, off_t offset)
+/* Under handle->dir_lock, from where the stream stands. */
+static int fill(struct listing *list, struct handle *handle)
 {
-	if (offset != handle->dir_offset) {
-		seekdir(handle->dir, offset);
-		handle->dir_offset = offset;
-	}
 	for (;;) {
 		struct dirent *dirent;
 		bool fits;
 
 		errno = 0;
 		dirent = readdir(handle->dir);
-		if (!dirent)
+		if (!dirent) {
+			handle->dir_at_end = errno == 0;
 			return -errno;
+		}
 		if (!is_dot(dirent->d_name) &&
 		    !guard_view_shows(list->view, dirent->d_name)) {
 			handle->dir_offset = dirent->d_off;
@@ -150,6 +147,29 @@ static int fill(struct listing *list, struct handle *handle, off_t offset)
 		}
 		handle->dir_offset = dirent->d_off;
 	}
+}
+
+/* Under handle->dir_lock. After the end the stream is gone; who asks there once more, as
+ * every reader does, needs none. */
+static int read_on(struct listing *list, struct handle *handle, off_t offset)
+{
+	struct handle_table *handles = fs_of(list->req)->handles;
+	int r;
+
+	if (handle->dir_at_end && offset == handle->dir_offset)
+		return 0;
+	handle->dir_at_end = false;
+	r = handle_open_stream(handles, handle);
+	if (r < 0)
+		return r;
+	if (offset != handle->dir_offset) {
+		seekdir(handle->dir, offset);
+		handle->dir_offset = offset;
+	}
+	r = fill(list, handle);
+	if (handle->dir_at_end)
+		handle_close_stream(handles, handle);
+	return r;
 }
 
 /* Decided again for each answer: the directory may have been opened by somebody else, or
@@ -173,7 +193,7 @@ static int list(struct listing *list, struct handle *handle, off_t offset)
 			node_listed(handle->node, list->with_files);
 	}
 	pthread_mutex_lock(&handle->dir_lock);
-	r = fill(list, handle, offset);
+	r = read_on(list, handle, offset);
 	pthread_mutex_unlock(&handle->dir_lock);
 	list->view = guard_view_free(list->view);
 	return list->used > 0 ? 0 : r;
@@ -229,12 +249,14 @@ void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_
 {
 	struct filesystem *fs = fs_of(req);
 	struct handle *handle = handle_get_dir(fs->handles, fi->fh);
-	int r = -EBADF;
+	_cleanup_(closep) int fd = -EBADF;
+	int r;
 
 	(void)ino;
 	if (handle)
-		r = datasync ? RET_ERRNO(fdatasync(dirfd(handle->dir)))
-			     : RET_ERRNO(fsync(dirfd(handle->dir)));
+		fd = node_open(fs->nodes, handle->node,
+			       O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+	r = fd < 0 ? fd : (int)RET_ERRNO(datasync ? fdatasync(fd) : fsync(fd));
 	handle_put(fs->handles, handle);
 	fuse_reply_err(req, -r);
 }

@@ -12,7 +12,7 @@ struct options {
 	char *mountpoint; /* absolute, links resolved */
 	char *policy;
 	char *audit;
-	char *mount_namespace; /* of those who use the mount: a file; NULL: our own */
+	char *mount_namespace;	   /* of those who use the mount: a file; NULL: our own */
 	unsigned long mount_flags; /* MS_* */
 	bool foreground;
 	bool unsealed;

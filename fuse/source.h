@@ -12,7 +12,7 @@ struct source {
 	int root_fd; /* O_RDONLY directory, opened before anything is mounted over it */
 	bool has_handles; /* the filesystem has file handles (name_to_handle_at(2)) */
 	int mount_id;	  /* of the mount that root_fd is on, with has_handles */
-	bool is_local; /* on a disk of this machine: nobody else changes it */
+	bool is_local;	  /* on a disk of this machine: nobody else changes it */
 	struct stat root;
 };
 

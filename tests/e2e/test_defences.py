@@ -662,14 +662,26 @@ def _with_few_descriptors(guard, number):
     return guard.start()
 
 
-@pytest.mark.parametrize("kind", ["files", "directories"])
+def _open_file(path):
+    return open(path, "rb")
+
+
+def _begin_to_read(path):
+    listing = os.scandir(path)
+    next(listing)
+    return listing
+
+
+@pytest.mark.parametrize("kind", ["files", "listings"])
 def test_nobody_holds_so_many_that_others_cannot_open_any(idle, kind):
     """Seen to fail when users are not counted."""
     idle.write_policy(POLICY)
     paths = [idle.put(f"many/{number}") for number in range(150)]
-    hoarded = paths
-    if kind == "directories":
-        hoarded = [os.path.dirname(paths[0])] * 150
+    hoarded, take = paths, _open_file
+    if kind == "listings":  # of more names than one answer holds
+        for number in range(3000):
+            idle.put(f"large/a-name-of-some-length-{number}")
+        hoarded, take = [idle.path("large")] * 150, _begin_to_read
     _with_few_descriptors(idle, 200)
     stop = Stop()
 
@@ -677,13 +689,13 @@ def test_nobody_holds_so_many_that_others_cannot_open_any(idle, kind):
         held = []
         try:
             for path in hoarded:
-                held.append(os.open(path, os.O_RDONLY))
+                held.append(take(path))
             error = "success"
         except OSError as failure:
             error = errno.errorcode[failure.errno]
         stop.wait()
-        for fd in held:
-            os.close(fd)
+        for item in held:
+            item.close()
         time.sleep(0.2)  # the kernel tells of a close later
         return len(held), error, _error(_read, paths[-1])
 
@@ -697,6 +709,55 @@ def test_nobody_holds_so_many_that_others_cannot_open_any(idle, kind):
     n_held, error, afterwards = world.finish_call(call).value
     assert (error, afterwards) == ("ENFILE", "success")
     assert 10 <= n_held < 100
+
+
+def test_a_directory_that_is_only_open_takes_no_descriptor(idle):
+    """Seen to fail when an open directory is a descriptor of the daemon's: ENFILE."""
+    idle.write_policy(POLICY)
+    path = idle.put("many/file")
+    _with_few_descriptors(idle, 200)
+
+    def opener():
+        held = [os.open(os.path.dirname(path), os.O_RDONLY) for _ in range(900)]
+        return {tuple(os.listdir(fd)) for fd in held}, len(held)
+
+    assert idle.call_as("sci1", opener).value == ({("file",)}, 900)
+    assert idle.call_as("mleng1", _read, path).value == b"a model\n"
+
+
+def _removed(directory, how, others=()):
+    """What one who has a directory open sees of it after its name is gone, and after others
+    were used."""
+    os.mkdir(directory)
+    fd = os.open(directory, os.O_RDONLY)
+    try:
+        if how == "removed":
+            os.rmdir(directory)
+        else:
+            os.mkdir(directory + ".new")
+            os.rename(directory + ".new", directory)
+        for other in others:
+            os.listdir(other)
+        seen = [os.fstat(fd).st_nlink]
+        for call in (os.listdir, lambda fd: os.stat("inside", dir_fd=fd), os.fsync,
+                     lambda fd: os.mkdir("inside", dir_fd=fd)):
+            try:
+                seen.append(call(fd))
+            except OSError as failure:
+                seen.append(errno.errorcode[failure.errno])
+        return seen
+    finally:
+        os.close(fd)
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced"])
+def test_a_removed_directory_is_seen_by_who_has_it_open(share, tmp_path, how):
+    """Seen to fail when its descriptor is not kept: ESTALE. Answers are as on the bare
+    directory."""
+    bare = _removed(str(tmp_path / "bare"), how)
+    others = [os.path.dirname(share.put(f"crowd/{number}/file")) for number in range(900)]
+    seen = share.call_as("mleng1", _removed, share.path("gone"), how, others)
+    assert seen.value == bare
 
 
 def test_want_of_descriptors_is_never_want_of_a_role(idle):
