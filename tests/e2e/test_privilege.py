@@ -89,6 +89,8 @@ def _check_threads(pid, needed):
 
 @pytest.mark.parametrize("audit", ["auditd", "file"])
 def test_every_thread_has_given_up_what_it_does_not_need(make_guard, audit):
+    """Seen to fail without each of: setgroups(2), the capabilities, the bounding set, the filter
+    (which sets no_new_privs, too)."""
     share = make_guard(audit=audit, start=False)
     plain = share.command()
     # It starts with groups that it must lose.
@@ -145,6 +147,7 @@ def _namespace(pid):
 @pytest.mark.parametrize("over_source", [False, True])
 @pytest.mark.parametrize("audit", ["auditd", "file"])
 def test_it_mounts_where_the_users_are(make_guard, over_source, audit):
+    """Seen to fail without SECBIT_NO_SETUID_FIXUP: nothing is made as its caller any more."""
     share = make_guard(start=False, over_source=over_source, audit=audit)
     # The record file is not in the read-only part.
     share.audit_file = os.path.join("/run", os.path.basename(share.directory) + ".json")
@@ -165,6 +168,7 @@ def test_it_mounts_where_the_users_are(make_guard, over_source, audit):
 
 
 def test_the_process_that_mounts_keeps_next_to_nothing(make_guard):
+    """Seen to fail when it reduces nothing, and when it closes nothing."""
     share = _elsewhere(make_guard(start=False, audit="file"), script='shift 2; exec "$@"').start()
     (helper,) = _children(share.process.pid)
     (status,) = _threads(helper)
@@ -222,6 +226,7 @@ def _running(mountpoint):
 
 
 def test_in_the_background_nobody_waits_for_the_process_that_mounts(make_guard):
+    """Seen to fail when it keeps the standard streams."""
     share = _elsewhere(make_guard(start=False, audit="file"), script='shift 2; exec "$@"')
     result = subprocess.run(share.command(foreground=False), capture_output=True, timeout=20,
                             check=False, stdin=subprocess.DEVNULL)
@@ -244,7 +249,8 @@ def _refusal(share):
 
 
 def test_another_directory_of_that_name_is_not_mounted_on(make_guard):
-    """Or a source that looks closed here would be open there."""
+    """Or a source that looks closed here would be open there. Seen to fail when the two are
+    not compared."""
     share = make_guard(start=False, audit="file")
     other = 'mount -t tmpfs -o mode=700 tmpfs "$2"; shift 2; exec "$@"'
     _elsewhere(share, script=other)
@@ -252,6 +258,7 @@ def test_another_directory_of_that_name_is_not_mounted_on(make_guard):
 
 
 def test_the_source_must_be_closed_where_the_users_are(make_guard):
+    """Seen to fail when only the own namespace is looked at."""
     share = make_guard(start=False, audit="file")
     os.chmod(share.source_directory, 0o755)
     # Here a closed directory lies above it.
@@ -286,6 +293,7 @@ def _analyze(*arguments):
 
 
 def test_the_exposure_of_the_unit_is_low():
+    """Seen to fail with all capabilities."""
     result = _analyze("security", "--offline=true", "--no-pager", UNIT)
     found = re.search(r"Overall exposure level.*: ([0-9.]+) ", result.stdout)
     assert found, result
@@ -305,6 +313,7 @@ def test_the_unit_is_understood(tmp_path):
 
 
 def test_every_exception_of_the_unit_is_explained():
+    """Seen to fail with a line of the explanation taken out."""
     with open(UNIT, encoding="utf-8") as file:
         text = file.read()
     comments = "".join(line for line in text.splitlines(True) if line.startswith("#"))
@@ -316,6 +325,7 @@ def test_every_exception_of_the_unit_is_explained():
 
 
 def test_the_unit_keeps_the_capabilities_that_the_daemon_needs():
+    """Seen to fail without CAP_FOWNER."""
     names = {name.lstrip("+") for name in _bounding_set().split(",")[1:]}
     # setpcap and sys_chroot until it serves.
     assert names == NEEDED | FOR_AUDITD | IDLE | {"setpcap", "sys_chroot"}
