@@ -286,15 +286,12 @@ void parser_check(struct parser *parser)
 
 static int complain_zone(const struct zone *zone, struct complaints *complaints)
 {
-	static const enum verb later[] = { VERB_PROMOTE, VERB_APPROVE };
+	static const enum verb later[] = { VERB_APPROVE };
 	int r = 0;
 
 	if (zone->write_once)
 		r = complaints_add(complaints, zone->write_once_line,
 				   "write-once " NOT_YET "the line");
-	if (r == 0 && zone->promote_from)
-		r = complaints_add(complaints, zone->promote_from_line,
-				   "promote-from " NOT_YET "the line");
 	for (size_t i = 0; i < zone->n_grants; i++) {
 		for (size_t j = 0; j < sizeof(later) / sizeof(later[0]) && r == 0; j++) {
 			if (zone->grants[i].verbs & VERB_SET(later[j]))

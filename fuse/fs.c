@@ -11,6 +11,21 @@
 #include "fuse/fs.h"
 #include "fuse/util.h"
 
+/* Those that share it come and go without end: a promotion goes before them. */
+int fs_tree_lock_init(struct filesystem *fs)
+{
+	pthread_rwlockattr_t attributes;
+	int r = -pthread_rwlockattr_init(&attributes);
+
+	if (r < 0)
+		return r;
+	pthread_rwlockattr_setkind_np(&attributes,
+				      PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	r = -pthread_rwlock_init(&fs->tree_lock, &attributes);
+	pthread_rwlockattr_destroy(&attributes);
+	return r;
+}
+
 int fs_allow(fuse_req_t req, struct action *action)
 {
 	struct asker asker = asker_of(req);
@@ -135,6 +150,17 @@ int fs_check_name(const char *name)
 	    strchr(name, '/'))
 		return -EINVAL;
 	return strlen(name) > NAME_MAX ? -ENAMETOOLONG : 0;
+}
+
+int fs_target(const struct use *dir, const char *name, struct target *ret,
+	      struct stat *ret_stat)
+{
+	*ret = (struct target){ .dir = dir->node, .name = name };
+	if (fstatat(dir->fd, name, ret_stat, AT_SYMLINK_NOFOLLOW) == 0)
+		target_is(ret, ret_stat);
+	else if (errno != ENOENT)
+		return -errno;
+	return 0;
 }
 
 /* With `modes = owner`, by the caller's right to search the directory. */

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <fuse_lowlevel.h>
+#include <pthread.h>
 
 #include "fuse/channel.h"
 #include "fuse/guard.h"
@@ -20,6 +21,10 @@ struct filesystem {
 	struct handle_table *handles;
 	struct guard *guard;
 	struct habits habits;
+	/* Shared by whoever changes a name or an attribute or opens for writing, from the
+	 * decision to the effect; a promotion alone has it from its last look at a tree
+	 * until the tree is where it belongs. Taken first of all locks: op-table.c. */
+	pthread_rwlock_t tree_lock;
 	unsigned cache_seconds;			 /* constant: fs_cache_init() */
 	void (*on_ready)(struct filesystem *fs); /* once, when requests can be served */
 	int ready_fd; /* the main program's: on_ready() tells it there */
@@ -38,6 +43,9 @@ static inline struct asker asker_of(fuse_req_t req)
 
 	return (struct asker){ .uid = ctx->uid, .gid = ctx->gid, .pid = ctx->pid };
 }
+
+/* Makes tree_lock; once. 0 or -errno. */
+int fs_tree_lock_init(struct filesystem *fs);
 
 /* The gate, asked for a request. As guard_allow(), guard_settle() and guard_refuse(). */
 int fs_allow(fuse_req_t req, struct action *action);
@@ -127,6 +135,10 @@ void fs_reply_entry(fuse_req_t req, const struct fuse_entry_param *entry);
  * recorded and done. `handle` is the open file it came through, or NULL. 0 or -errno. */
 int fs_change_attributes(fuse_req_t req, const struct use *use, const struct stat *want,
 			 int to_set, struct handle *handle);
+
+/* A target that is a name in a directory; it may exist or not. 0 or -errno. */
+int fs_target(const struct use *dir, const char *name, struct target *ret,
+	      struct stat *ret_stat);
 
 /* The attributes of a node as they are shown. 0 or -errno. */
 int fs_stat(fuse_req_t req, const struct use *use, struct stat *ret);

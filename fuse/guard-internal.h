@@ -46,6 +46,11 @@ int question_init(struct guard *guard, const struct asker *asker,
 		  const struct authority *authority, struct question *ret);
 void question_fini(struct question *question);
 
+/* Whether the verbs suffice for an action, both targets, without a record: to save the work
+ * that comes before the decision. */
+bool guard_would_allow(struct guard *guard, const struct asker *asker,
+		       struct action *action);
+
 /* The place of a target of an action, and its path in the share: "/a/b". `buffer` holds
  * NODE_PATH_MAX bytes. 0 or -ENAMETOOLONG. */
 int guard_locate(struct guard *guard, const struct policy_snapshot *snapshot,

@@ -26,7 +26,8 @@ static bool place_is_current(const struct policy_snapshot *snapshot, uint64_t pl
 uint64_t guard_node_place(struct guard *guard, const struct policy_snapshot *snapshot,
 			  struct node *node)
 {
-	uint64_t place = atomic_load(&node->place);
+	uint64_t n_moves = node_moves(guard->parts.nodes);
+	uint64_t place = atomic_load(&node->place), found;
 	char buffer[NODE_PATH_MAX];
 	char *path;
 
@@ -35,11 +36,13 @@ uint64_t guard_node_place(struct guard *guard, const struct policy_snapshot *sna
 	path = node_path(guard->parts.nodes, node, NULL, buffer);
 	if (!path)
 		return 0;
+	found = place_of_path(snapshot, path);
 	/* A rename in between sets it to unknown after it changed the name; this may then
-	 * store the old place. So it is stored only over what was read before the path.
-	 */
-	atomic_compare_exchange_strong(&node->place, &place,
-				       place_of_path(snapshot, path));
+	 * store the old place. So it is stored only over what was read before the path,
+	 * and not for long: both may have been unknown. */
+	if (atomic_compare_exchange_strong(&node->place, &place, found) &&
+	    node_moves(guard->parts.nodes) != n_moves)
+		atomic_compare_exchange_strong(&node->place, &found, 0);
 	return place_of_path(snapshot, path);
 }
 

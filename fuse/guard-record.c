@@ -26,6 +26,8 @@ static const char *operation_word(const struct action *action)
 {
 	if (action->to_operation == OPERATION_LINK)
 		return "link";
+	if (action->to_operation == OPERATION_PROMOTE)
+		return "promote";
 	switch (action->operation) {
 	case OPERATION_RENAME_FROM:
 	case OPERATION_RENAME_EXCHANGE:

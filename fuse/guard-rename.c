@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a rename or a link takes: decided by the zones of both names. */
 #include <errno.h>
+#include <string.h>
 
 #include "fuse/guard-internal.h"
 
@@ -86,6 +87,76 @@ int guard_rename(struct guard *guard, const struct asker *asker, struct action *
 			   : guard_allow(guard, asker, action);
 	} while (r == 0 && !place_same_generation(chosen_by, action->on.place));
 	return r;
+}
+
+/* Both are paths of the share. */
+static bool lies_below(const char *path, const char *dir)
+{
+	size_t length = strlen(dir);
+
+	if (length == 1)
+		return path[1] != '\0';
+	return strncmp(path, dir, length) == 0 && path[length] == '/';
+}
+
+static bool comes_from(struct guard *guard, const struct target *target,
+		       const struct zone *zone)
+{
+	char buffer[NODE_PATH_MAX];
+	char *path;
+
+	if (!zone || !zone->promote_from)
+		return false;
+	path = node_path(guard->parts.nodes, target->dir, target->name, buffer);
+	return path && lies_below(path, zone->promote_from);
+}
+
+bool guard_is_promotion(struct guard *guard, struct action *action)
+{
+	struct policy_snapshot snapshot;
+	bool is;
+
+	policy_snapshot_get(guard->parts.policies, &snapshot);
+	action->on.place =
+		guard_name_place(guard, &snapshot, action->on.dir, action->on.name);
+	action->to.place =
+		guard_name_place(guard, &snapshot, action->to.dir, action->to.name);
+	is = crosses_zones(&action->on, &action->to) &&
+	     comes_from(guard, &action->on, place_zone(&snapshot, action->to.place));
+	policy_snapshot_put(&snapshot);
+	if (is) {
+		action->operation = OPERATION_MOVE_OUT;
+		action->to_operation = OPERATION_PROMOTE;
+	}
+	return is;
+}
+
+/* Never EXDEV: mv(1) would copy, and a copy is no promotion. */
+int guard_check_promotion(struct guard *guard, const struct asker *asker,
+			  struct action *action, const struct rename_facts *facts)
+{
+	if (!guard_would_allow(guard, asker, action)) {
+		int r = guard_allow(guard, asker, action);
+
+		/* A new policy that allows it: but it may say something else, too. */
+		return r < 0 ? r : guard_settle(guard, asker, action, -EAGAIN);
+	}
+	if (action->to.exists)
+		return guard_refuse(
+			guard, asker, action, EEXIST,
+			"a promotion takes a new name, and this one is taken");
+	if (!S_ISREG(facts->on_type) && !S_ISDIR(facts->on_type))
+		return guard_refuse(guard, asker, action, EPERM,
+				    "only files and directories are promoted");
+	if (guard_modes_count(guard, action->on.dir) !=
+	    guard_modes_count(guard, action->to.dir))
+		return guard_refuse(guard, asker, action, EPERM,
+				    "modes count on one side only");
+	if (S_ISDIR(facts->on_type) &&
+	    ((action->on.place | action->to.place) & PLACE_ZONES_BELOW))
+		return guard_refuse(guard, asker, action, EPERM,
+				    "the directory holds another zone");
+	return 0;
 }
 
 static void locate_link(struct guard *guard, struct action *action)

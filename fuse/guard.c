@@ -177,6 +177,35 @@ static void decide(const struct question *question, const struct action *action,
 			      time(NULL), ret);
 }
 
+static bool would_allow(struct guard *guard, const struct question *question,
+			const struct action *action, enum operation operation,
+			struct target *target)
+{
+	struct verdict verdict = { 0 };
+	char buffer[NODE_PATH_MAX];
+	char *path;
+
+	if (guard_locate(guard, &question->snapshot, action, target, buffer, &path) == 0)
+		decide(question, action, operation, target, path, &verdict);
+	return verdict.decision == DECISION_ALLOWED;
+}
+
+bool guard_would_allow(struct guard *guard, const struct asker *asker,
+		       struct action *action)
+{
+	struct question question;
+	bool allowed;
+
+	if (question_init(guard, asker, action->authority, &question) < 0)
+		return false;
+	allowed =
+		would_allow(guard, &question, action, action->operation, &action->on) &&
+		(!action->to_operation || would_allow(guard, &question, action,
+						      action->to_operation, &action->to));
+	question_fini(&question);
+	return allowed;
+}
+
 /* audit-writes = ranges: a write may be recorded with those before it through the handle.
  */
 static bool may_join(const struct action *action, const struct question *question)

@@ -151,6 +151,16 @@ struct rename_facts {
 };
 int guard_rename(struct guard *guard, const struct asker *asker, struct action *action,
 		 const struct rename_facts *facts);
+/* Whether a rename would be a promotion as things are: from below the promote-from of the
+ * other name's zone. Then it sets both operations, and guard_rename() is not asked. */
+bool guard_is_promotion(struct guard *guard, struct action *action);
+
+/* Whether a promotion may go on to be looked at: what does not take the tree itself. 0;
+ * what is refused is recorded, as by guard_allow() and guard_refuse(). Nothing is
+ * recorded of what may go on: guard_allow() still has to be asked. */
+int guard_check_promotion(struct guard *guard, const struct asker *asker,
+			  struct action *action, const struct rename_facts *facts);
+
 int guard_link(struct guard *guard, const struct asker *asker, struct action *action);
 
 /* A reference to the caller of a request, for the authority of a handle. 0 or -ENOMEM. */

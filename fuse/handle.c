@@ -288,10 +288,14 @@ void handle_drop(struct handle_table *table, struct handle *handle)
 		handle_free(table, handle);
 }
 
+static bool is_writer(const struct handle *handle)
+{
+	return handle->io.node && handle->io.access != O_RDONLY;
+}
+
 static bool is_cached_writer(const struct handle *handle)
 {
-	return handle->io.node && handle->io.mode == IO_CACHED &&
-	       handle->io.access != O_RDONLY;
+	return is_writer(handle) && handle->io.mode == IO_CACHED;
 }
 
 /* Under table->lock. The nodes of the handles that are meant, from malloc. */
@@ -310,6 +314,35 @@ static uint64_t *list_nodes(struct handle_table *table,
 	}
 	*ret_n = n;
 	return ids;
+}
+
+int handle_writers(struct handle_table *table, struct handle_writer **ret, size_t *ret_n)
+{
+	struct handle_writer *writers;
+	size_t n = 0;
+
+	pthread_mutex_lock(&table->lock);
+	writers = calloc(table->by_id.n_items + 1, sizeof(*writers));
+	for (size_t i = 0; writers && i < table->by_id.n_buckets; i++) {
+		struct hash_link *link = table->by_id.buckets[i];
+
+		for (; link; link = link->next) {
+			const struct handle *handle = HANDLE_OF(link);
+
+			if (!is_writer(handle))
+				continue;
+			writers[n].dev = handle->node->dev;
+			writers[n].ino = handle->node->ino;
+			snprintf(writers[n++].acct, sizeof(writers[0].acct), "%s",
+				 handle->authority.opener->actor.acct);
+		}
+	}
+	pthread_mutex_unlock(&table->lock);
+	if (!writers)
+		return -ENOMEM;
+	*ret = writers;
+	*ret_n = n;
+	return 0;
 }
 
 static void each_node(struct handle_table *table,

@@ -80,6 +80,16 @@ struct handle_info {
 int handle_list(struct handle_table *table, struct handle_info **ret, size_t *ret_n);
 void handle_list_free(struct handle_info *list, size_t n);
 
+/* An open handle that can write. */
+struct handle_writer {
+	dev_t dev;
+	ino_t ino;
+	char acct[64]; /* who opened it */
+};
+
+/* All of them, about now, in no order; the caller frees *ret. 0 or -ENOMEM. */
+int handle_writers(struct handle_table *table, struct handle_writer **ret, size_t *ret_n);
+
 /* Calls `function` with the node of each file that is open for writing in the kernel's
  * cache, no lock held. Handles may come and go meanwhile. */
 void handle_each_cached_writer(struct handle_table *table,

@@ -110,6 +110,9 @@ static int build(struct daemon *daemon)
 	r = node_table_new(&fs->source, &fs->nodes);
 	if (r < 0)
 		return r;
+	r = fs_tree_lock_init(fs);
+	if (r < 0)
+		return r;
 	fs_cache_init(fs, daemon->is_sealed);
 	io_table_init(&fs->ios, &fs->channel, fs->nodes);
 	r = handle_table_new(fs->nodes, &fs->ios, &fs->handles);

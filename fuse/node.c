@@ -319,21 +319,48 @@ static struct hash_link *move(struct node_table *table, struct node *node,
 	return collect(table, old_parent);
 }
 
-void node_moved(struct node_table *table, struct node *node, struct node *parent,
-		char **name)
+/* Under table->lock. A new place is found out when it is asked for. */
+static void forget_places_in(struct node_table *table, const struct node *dir)
+{
+	for (size_t i = 0; i < table->by_id.n_buckets; i++) {
+		struct hash_link *link = table->by_id.buckets[i];
+
+		for (; link; link = link->next)
+			if (lies_in(NODE_OF(link, by_id), dir))
+				atomic_store(&NODE_OF(link, by_id)->place, 0);
+	}
+}
+
+static void moved(struct node_table *table, struct node *node, struct node *parent,
+		  char **name, bool with_all)
 {
 	struct hash_link *dead = NULL;
 
 	pthread_mutex_lock(&table->lock);
 	if (!lies_in(parent, node))
 		dead = move(table, node, parent, name);
-	atomic_store(&node->place, 0);
-	atomic_fetch_add(&node->n_moves, 1);
+	/* Before the places are forgotten: guard_node_place() looks at it last. */
 	atomic_fetch_add(&table->n_moves, 1);
+	atomic_fetch_add(&node->n_moves, 1);
+	atomic_store(&node->place, 0);
+	if (with_all)
+		forget_places_in(table, node);
 	pthread_mutex_unlock(&table->lock);
 	dispose(table, dead);
 	free(*name);
 	*name = NULL;
+}
+
+void node_moved(struct node_table *table, struct node *node, struct node *parent,
+		char **name)
+{
+	moved(table, node, parent, name, false);
+}
+
+void node_moved_across(struct node_table *table, struct node *node, struct node *parent,
+		       char **name)
+{
+	moved(table, node, parent, name, true);
 }
 
 static uint64_t now_ns(void)

@@ -115,6 +115,10 @@ struct node *node_find(struct node_table *table, const struct node_at *at);
 void node_moved(struct node_table *table, struct node *node, struct node *parent,
 		char **name);
 
+/* The same for a directory that came into another zone: so did all that is in it. */
+void node_moved_across(struct node_table *table, struct node *node, struct node *parent,
+		       char **name);
+
 /* The kernel dropped some of its lookups. */
 void node_forget(struct node_table *table, uint64_t id, uint64_t n_lookups);
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which callback answers which request, and what is negotiated with the kernel. */
+#include <fcntl.h>
+
 #include "fuse/fs.h"
 #include "fuse/op.h"
 
@@ -24,22 +26,79 @@ void op_init(void *userdata, struct fuse_conn_info *conn)
 	fs->on_ready(fs);
 }
 
+/* What a promotion must not meet half-way (fs.h, tree_lock). Writes need not wait: who
+ * could write has the file open, and then nothing is promoted. */
+#define WITH_TREE_LOCK(name, parameters, arguments)    \
+	static void locked_##name parameters           \
+	{                                              \
+		struct filesystem *fs = fs_of(req);    \
+                                                       \
+		pthread_rwlock_rdlock(&fs->tree_lock); \
+		op_##name arguments;                   \
+		pthread_rwlock_unlock(&fs->tree_lock); \
+	}
+
+/* clang-format off */
+WITH_TREE_LOCK(setattr, (fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
+			 struct fuse_file_info *fi),
+	       (req, ino, attr, to_set, fi))
+WITH_TREE_LOCK(mknod, (fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+		       dev_t dev),
+	       (req, parent, name, mode, dev))
+WITH_TREE_LOCK(mkdir, (fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode),
+	       (req, parent, name, mode))
+WITH_TREE_LOCK(unlink, (fuse_req_t req, fuse_ino_t parent, const char *name),
+	       (req, parent, name))
+WITH_TREE_LOCK(rmdir, (fuse_req_t req, fuse_ino_t parent, const char *name),
+	       (req, parent, name))
+WITH_TREE_LOCK(symlink, (fuse_req_t req, const char *target, fuse_ino_t parent,
+			 const char *name),
+	       (req, target, parent, name))
+WITH_TREE_LOCK(link, (fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name),
+	       (req, ino, parent, name))
+WITH_TREE_LOCK(create, (fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+			struct fuse_file_info *fi),
+	       (req, parent, name, mode, fi))
+WITH_TREE_LOCK(setxattr, (fuse_req_t req, fuse_ino_t ino, const char *name,
+			  const char *value, size_t size, int flags),
+	       (req, ino, name, value, size, flags))
+WITH_TREE_LOCK(removexattr, (fuse_req_t req, fuse_ino_t ino, const char *name),
+	       (req, ino, name))
+WITH_TREE_LOCK(ioctl, (fuse_req_t req, fuse_ino_t ino, unsigned int command, void *arg,
+		       struct fuse_file_info *fi, unsigned flags, const void *in,
+		       size_t in_size, size_t out_size),
+	       (req, ino, command, arg, fi, flags, in, in_size, out_size))
+/* clang-format on */
+
+/* Reading does not wait for a promotion. */
+static void locked_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	bool writes = (fi->flags & O_ACCMODE) != O_RDONLY || fi->flags & O_TRUNC;
+	struct filesystem *fs = fs_of(req);
+
+	if (writes)
+		pthread_rwlock_rdlock(&fs->tree_lock);
+	op_open(req, ino, fi);
+	if (writes)
+		pthread_rwlock_unlock(&fs->tree_lock);
+}
+
 const struct fuse_lowlevel_ops filesystem_operations = {
 	.init = op_init,
 	.lookup = op_lookup,
 	.forget = op_forget,
 	.forget_multi = op_forget_multi,
 	.getattr = op_getattr,
-	.setattr = op_setattr,
+	.setattr = locked_setattr,
 	.readlink = op_readlink,
-	.mknod = op_mknod,
-	.mkdir = op_mkdir,
-	.unlink = op_unlink,
-	.rmdir = op_rmdir,
-	.symlink = op_symlink,
+	.mknod = locked_mknod,
+	.mkdir = locked_mkdir,
+	.unlink = locked_unlink,
+	.rmdir = locked_rmdir,
+	.symlink = locked_symlink,
 	.rename = op_rename,
-	.link = op_link,
-	.open = op_open,
+	.link = locked_link,
+	.open = locked_open,
 	.read = op_read,
 	.write_buf = op_write_buf,
 	.flush = op_flush,
@@ -51,13 +110,13 @@ const struct fuse_lowlevel_ops filesystem_operations = {
 	.releasedir = op_releasedir,
 	.fsyncdir = op_fsyncdir,
 	.statfs = op_statfs,
-	.setxattr = op_setxattr,
+	.setxattr = locked_setxattr,
 	.getxattr = op_getxattr,
 	.listxattr = op_listxattr,
-	.removexattr = op_removexattr,
+	.removexattr = locked_removexattr,
 	.access = op_access,
-	.create = op_create,
-	.ioctl = op_ioctl,
+	.create = locked_create,
+	.ioctl = locked_ioctl,
 	.fallocate = op_fallocate,
 	.copy_file_range = op_copy_file_range,
 	.lseek = op_lseek,

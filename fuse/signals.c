@@ -43,6 +43,7 @@ void signals_block(void)
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	sigaction(SIGUSR1, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGIO, SIG_IGN); /* of a lease: promotion.c */
 }
 
 /* libfuse's loop waits on a semaphore, which only a signal interrupts. Between its look

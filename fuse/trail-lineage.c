@@ -222,7 +222,7 @@ int lineage_note(struct lineage *lineage, const struct trail_event *event)
 	if (strcmp(record->op, "link") == 0)
 		return add_move(lineage, event, CHANGE_LINKED, record->path,
 				record->new_path);
-	if (strcmp(record->op, "rename") != 0)
+	if (strcmp(record->op, "rename") != 0 && strcmp(record->op, "promote") != 0)
 		return note_change(lineage, event);
 	r = add_move(lineage, event, CHANGE_MOVED_OUT, record->path, record->new_path);
 	if (r == 0 && record->note && strcmp(record->note, "exchange") == 0)

@@ -295,7 +295,6 @@ def test_a_policy_that_is_a_symbolic_link_is_refused(idle):
     "line, word",
     [
         ("allow release-pipeline = read, approve", "approve"),
-        ("promote-from = /staging", "promote-from"),
         ("write-once = yes", "write-once"),
     ],
 )
@@ -306,19 +305,6 @@ def test_what_cannot_be_enforced_yet_is_refused(idle, line, word):
     idle.write_policy(DEFAULT_POLICY.replace(granted + "\n", line + "\n" + other))
     message = _refused(idle, None, word)
     assert f"{idle.policy_file}:{idle.policy_line(line)}:" in message
-
-
-def test_promotion_is_refused_until_it_works(idle):
-    """Two things that cannot be enforced: a line for each."""
-    granted = "allow release-pipeline = read, create, write, delete"
-    idle.write_policy(DEFAULT_POLICY.replace(
-        granted, "promote-from = /staging\nallow release-pipeline = promote"))
-    result = _run(idle.command())
-    assert result.returncode > 0 and not idle.is_mounted()
-    lines = result.stderr.splitlines()
-    for text, line in zip(("promote-from = ", "allow release-pipeline = promote"), lines):
-        assert line.startswith(f"modelguard: {idle.policy_file}:{idle.policy_line(text)}:")
-    assert len(lines) == 2
 
 
 def test_without_the_privilege_to_mount_it_is_refused(idle):
