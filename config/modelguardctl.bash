@@ -6,7 +6,7 @@ _modelguardctl()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local verbs="check edit diff who user explain status reload log history report
-		inspect help"
+		inspect hold release help"
 	local words="list read create write delete write-own
 		delete-own promote approve admin lookup readdir open-read open-write
 		open-read-write truncate mkdir unlink rmdir rename-from rename-to rename-over
@@ -55,12 +55,12 @@ _modelguardctl()
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 		return
 		;;
-	--role | --zone) return ;;
+	--role | --zone | --reason) return ;;
 	esac
 	for ((i = 2; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		-p | --policy | --owner | --mount | --can | --fail-on | --input | --html | --user | \
-			--path | --since | --until | --op | --role | --zone) ((i++)) ;;
+			--path | --since | --until | --op | --role | --zone | --reason) ((i++)) ;;
 		-*) ;;
 		*) ((position++)) ;;
 		esac
@@ -79,13 +79,14 @@ _modelguardctl()
 	history,-*) words="--since --until --json --input --help" ;;
 	report,*) words="--html --since --until --input --help" ;;
 	inspect,-*) words="--json --help" ;;
+	hold,-* | release,-*) words="--reason --help" ;;
 	status,-*) words="--json --help" ;;
 	reload,-*) words="--help" ;;
 	status,* | reload,*)
 		mapfile -t COMPREPLY < <(compgen -d -- "$word")
 		return
 		;;
-	check,* | edit,* | diff,* | inspect,* | history,*,0)
+	check,* | edit,* | diff,* | inspect,* | hold,* | release,* | history,*,0)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return
 		;;

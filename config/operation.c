@@ -87,6 +87,8 @@ static const struct operation_rule rules[N_OPERATIONS] = {
 				      "remove an extended attribute"),
 	[OPERATION_SET_ACL] = ROW_EPERM("set-acl", ADMIN, A, "change an access control list"),
 	[OPERATION_SET_FLAGS] = ROW_EPERM("set-flags", ADMIN, A, "change inode flags"),
+	[OPERATION_HOLD] = ROW_EPERM("hold", ADMIN, A, "keep what is sealed from being removed"),
+	[OPERATION_RELEASE] = ROW_EPERM("release", ADMIN, A, "end a hold"),
 	[OPERATION_PROMOTE] = ROW("promote", PROMOTE, W,
 				  "bring a model in from the zone it is promoted from"),
 	[OPERATION_APPROVE] = ROW("approve", APPROVE, A, "approve a model for promotion"),

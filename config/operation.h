@@ -45,6 +45,8 @@ enum operation {
 	OPERATION_REMOVEXATTR,
 	OPERATION_SET_ACL,   /* setxattr or removexattr of system.posix_acl_* */
 	OPERATION_SET_FLAGS, /* ioctl FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR */
+	OPERATION_HOLD,	     /* put under legal hold, in a write-once zone */
+	OPERATION_RELEASE,   /* end that */
 	OPERATION_PROMOTE,
 	OPERATION_APPROVE,
 	N_OPERATIONS,

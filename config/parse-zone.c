@@ -6,7 +6,14 @@
 #include "config/parser.h"
 
 /* Row numbers of zone_keys. */
-enum { KEY_PATH, KEY_MODES, KEY_MAPPED_WRITES, KEY_WRITE_ONCE, KEY_PROMOTE_FROM };
+enum {
+	KEY_PATH,
+	KEY_MODES,
+	KEY_MAPPED_WRITES,
+	KEY_WRITE_ONCE,
+	KEY_RETAIN,
+	KEY_PROMOTE_FROM,
+};
 
 static const char *const modes_words[] = { "role", "owner" };
 static const char *const mapped_words[] = { "allow", "refuse" };
@@ -145,6 +152,43 @@ static void parse_write_once(struct parser *parser, unsigned line, char *value)
 	parser_zone(parser)->write_once_line = line;
 }
 
+#define RETAIN_MAX ((uint32_t)36500 * 86400)
+
+/* "90d": a number of seconds, minutes, hours or days. 0 if it is none, or too many. */
+static uint32_t seconds_of(const char *value)
+{
+	static const struct {
+		char unit;
+		uint32_t seconds;
+	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
+	size_t length = strspn(value, "0123456789");
+	uint64_t n = 0;
+
+	if (length == 0 || length > 10 || value[0] == '0' || strlen(value) != length + 1)
+		return 0;
+	for (size_t i = 0; i < length; i++)
+		n = 10 * n + (uint64_t)(value[i] - '0');
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (units[i].unit == value[length] && n * units[i].seconds <= RETAIN_MAX)
+			return (uint32_t)n * units[i].seconds;
+	return 0;
+}
+
+static void parse_retain(struct parser *parser, unsigned line, char *value)
+{
+	uint32_t seconds = seconds_of(value);
+
+	if (seconds == 0)
+		parser_complain(
+			parser, line,
+			"retain %s is no time: write a number and 's', 'm', 'h' or "
+			"'d', as in 90d, up to 36500d",
+			QUOTED(value));
+	parser_zone(parser)->retain = seconds;
+	parser_zone(parser)->retain_text = parser_copy(parser, value);
+	parser_zone(parser)->retain_line = line;
+}
+
 static void parse_modes(struct parser *parser, unsigned line, char *value)
 {
 	const struct word_list list = { modes_words, 2 };
@@ -168,6 +212,7 @@ const struct key zone_keys[] = {
 	[KEY_MODES] = { "modes", parse_modes },
 	[KEY_MAPPED_WRITES] = { "mapped-writes", parse_mapped_writes },
 	[KEY_WRITE_ONCE] = { "write-once", parse_write_once },
+	[KEY_RETAIN] = { "retain", parse_retain },
 	[KEY_PROMOTE_FROM] = { "promote-from", parse_promote_from },
 	{ NULL, NULL },
 };

@@ -203,6 +203,11 @@ static void check_promotion(struct parser *parser, const struct zone *zone, bool
 				"zone '%s': grant "
 				"it, or remove the line",
 				zone->name);
+	if (zone->retain_line != 0 && !zone->write_once)
+		parser_complain(parser, zone->retain_line,
+				"'retain' goes with 'write-once = yes': add that to the "
+				"zone '%s', or remove the line",
+				zone->name);
 	if (!indexed || !zone->promote_from)
 		return;
 	if (!policy_zone(parser->policy, zone->promote_from))
@@ -289,9 +294,6 @@ static int complain_zone(const struct zone *zone, struct complaints *complaints)
 	static const enum verb later[] = { VERB_APPROVE };
 	int r = 0;
 
-	if (zone->write_once)
-		r = complaints_add(complaints, zone->write_once_line,
-				   "write-once " NOT_YET "the line");
 	for (size_t i = 0; i < zone->n_grants; i++) {
 		for (size_t j = 0; j < sizeof(later) / sizeof(later[0]) && r == 0; j++) {
 			if (zone->grants[i].verbs & VERB_SET(later[j]))

@@ -189,9 +189,9 @@ static bool try_allow(struct parser *parser, unsigned line, const char *key, cha
 static void complain_key(struct parser *parser, unsigned line, const char *key)
 {
 	const struct key *keys = section_keys(parser->section);
-	const char *words[9];
+	const char *words[17];
 	struct word_list list = { words, 0 };
-	char all[160] = "", first[INI_NAME_MAX + 1];
+	char all[320] = "", first[INI_NAME_MAX + 1];
 	size_t n = 0, length = strcspn(key, " \t");
 
 	memcpy(first, key, length); /* of "alow ROLE", the word that may be meant */

@@ -25,6 +25,7 @@ static void free_zone(struct zone *zone)
 	free(zone->path);
 	free(zone->grants);
 	free(zone->promote_from);
+	free(zone->retain_text);
 }
 
 struct policy *policy_unref(struct policy *policy)

@@ -53,11 +53,14 @@ struct zone {
 	enum zone_modes modes;
 	enum mapped_writes mapped_writes;
 	bool write_once;
+	uint32_t retain;    /* seconds for which what is sealed cannot be removed */
+	char *retain_text;  /* as it is written; NULL: it is not */
 	char *promote_from; /* NULL, or a normalised path */
 	/* Of the settings that are written down, else 0. */
 	unsigned path_line;
 	unsigned write_once_line;
 	unsigned promote_from_line;
+	unsigned retain_line;
 };
 
 /* A user or group, and a role that it holds directly. */
@@ -81,7 +84,7 @@ struct policy {
 	enum audit_failure audit_failure;
 	enum audit_writes audit_writes;
 	enum groups_from groups_from;
-	bool has_owner_modes; /* some zone says `modes = owner` */
+	bool has_owner_modes;	/* some zone says `modes = owner` */
 	struct id_role *by_gid; /* every role's gids, sorted by id; for policy_roles() */
 	size_t n_by_gid;
 	struct id_role *by_uid;

@@ -165,6 +165,26 @@ int ctl_look_for_guards(struct ctl_guards *ret)
 	return CTL_OK;
 }
 
+int ctl_check_in_share(const char *path)
+{
+	struct ctl_guards guards = { 0 };
+	dev_t device;
+	bool known;
+	int r;
+
+	if (find_device(path, &device) < 0)
+		return ctl_fail("%s: %m", QUOTED(path));
+	r = find_mounts(&guards);
+	known = is_known(&guards, device);
+	ctl_guards_fini(&guards);
+	if (r < 0)
+		return ctl_fail("cannot look for guards: %s", strerrordesc_np(-r));
+	if (known)
+		return CTL_OK;
+	ctl_fail("%s is in no guarded share", QUOTED(path));
+	return CTL_NO;
+}
+
 int ctl_find_guards(const char *path, struct ctl_guards *ret)
 {
 	int status;

@@ -29,6 +29,10 @@ int ctl_look_for_guards(struct ctl_guards *ret);
 int ctl_find_guards(const char *path, struct ctl_guards *ret);
 void ctl_guards_fini(struct ctl_guards *guards);
 
+/* For verbs that anybody may use: whether a path is in a share that is mounted here.
+ * Returns CTL_OK; or CTL_NO or CTL_FAILED, having said why. */
+int ctl_check_in_share(const char *path);
+
 /* How it is called in a line for people; borrowed. */
 const char *ctl_guard_name(const struct ctl_guard *guard);
 

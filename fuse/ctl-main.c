@@ -11,8 +11,9 @@
 #endif
 
 static const struct ctl_verb *const verbs[] = {
-	&ctl_check,  &ctl_edit,	  &ctl_diff, &ctl_who,	   &ctl_user,	&ctl_explain,
-	&ctl_status, &ctl_reload, &ctl_log,  &ctl_history, &ctl_report, &ctl_inspect,
+	&ctl_check,   &ctl_edit,    &ctl_diff,	 &ctl_who,     &ctl_user,
+	&ctl_explain, &ctl_status,  &ctl_reload, &ctl_log,     &ctl_history,
+	&ctl_report,  &ctl_inspect, &ctl_hold,	 &ctl_release,
 };
 
 #define N_CTL_VERBS (sizeof(verbs) / sizeof(verbs[0]))

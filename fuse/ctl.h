@@ -42,7 +42,8 @@ struct ctl_verb {
 };
 
 extern const struct ctl_verb ctl_check, ctl_diff, ctl_edit, ctl_explain, ctl_history,
-	ctl_inspect, ctl_log, ctl_reload, ctl_report, ctl_status, ctl_user, ctl_who;
+	ctl_hold, ctl_inspect, ctl_log, ctl_release, ctl_reload, ctl_report, ctl_status,
+	ctl_user, ctl_who;
 
 /* The next option by getopt_long(3), its argument in optarg: its code, -1 after the last,
  * '?' after a complaint. --help is answered with exit(3). */

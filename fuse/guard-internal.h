@@ -46,10 +46,22 @@ int question_init(struct guard *guard, const struct asker *asker,
 		  const struct authority *authority, struct question *ret);
 void question_fini(struct question *question);
 
-/* Whether the verbs suffice for an action, both targets, without a record: to save the work
- * that comes before the decision. */
+/* Whether the verbs suffice for an action, both targets, without a record: to save the
+ * work that comes before the decision. */
 bool guard_would_allow(struct guard *guard, const struct asker *asker,
 		       struct action *action);
+
+#define SEAL_REASON_MAX (HOLD_REASON_MAX + 64)
+
+/* Why a write-once zone refuses an operation that is granted, or NULL: guard-seal.c. */
+const char *guard_seal_reason(const struct question *question,
+			      const struct action *action, enum operation operation,
+			      const struct target *target,
+			      char buffer[static SEAL_REASON_MAX]);
+
+/* Who made a file may go on writing to it and dating it while it is open, in the zone
+ * where it was made (DESIGN, 4): by the zone's name, which outlives a reload. */
+bool guard_is_creators(const struct action *action, const struct zone *zone);
 
 /* The place of a target of an action, and its path in the share: "/a/b". `buffer` holds
  * NODE_PATH_MAX bytes. 0 or -ENAMETOOLONG. */

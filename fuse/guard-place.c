@@ -135,6 +135,20 @@ bool guard_modes_count(struct guard *guard, struct node *node)
 	return place == 0 || place & PLACE_OWNER_MODES;
 }
 
+bool guard_is_write_once(struct guard *guard, struct node *node, const char *name)
+{
+	struct policy_snapshot snapshot;
+	const struct zone *zone;
+	bool is;
+
+	policy_snapshot_get(guard->parts.policies, &snapshot);
+	zone = place_zone(&snapshot, name ? guard_name_place(guard, &snapshot, node, name)
+					  : guard_node_place(guard, &snapshot, node));
+	is = zone && zone->write_once;
+	policy_snapshot_put(&snapshot);
+	return is;
+}
+
 bool guard_mapped_writes(struct guard *guard, struct node *node)
 {
 	struct policy_snapshot snapshot;
@@ -143,7 +157,7 @@ bool guard_mapped_writes(struct guard *guard, struct node *node)
 
 	policy_snapshot_get(guard->parts.policies, &snapshot);
 	zone = place_zone(&snapshot, guard_node_place(guard, &snapshot, node));
-	allowed = zone && zone->mapped_writes == MAPPED_WRITES_ALLOW;
+	allowed = zone && zone->mapped_writes == MAPPED_WRITES_ALLOW && !zone->write_once;
 	policy_snapshot_put(&snapshot);
 	return allowed;
 }

@@ -35,6 +35,8 @@ static const bool recorded_when_allowed[N_OPERATIONS] = {
 	[OPERATION_REMOVEXATTR] = true,
 	[OPERATION_SET_ACL] = true,
 	[OPERATION_SET_FLAGS] = true,
+	[OPERATION_HOLD] = true,
+	[OPERATION_RELEASE] = true,
 };
 
 /* What a directory grants that only leads to a zone the caller may list (DESIGN, 5). */
@@ -147,9 +149,7 @@ static bool is_always_seen(enum operation operation, const struct target *target
 	       (target->node->id == NODE_ROOT || target->is_open);
 }
 
-/* Who made a file may go on writing to it and dating it while it is open, in the zone
- * where it was made (DESIGN, 4): by the zone's name, which outlives a reload. */
-static bool is_creators(const struct action *action, const struct zone *zone)
+bool guard_is_creators(const struct action *action, const struct zone *zone)
 {
 	const char *made_in =
 		action->authority ? action->authority->made_in : action->made_in;
@@ -172,7 +172,7 @@ static void decide(const struct question *question, const struct action *action,
 	    (walks_through[operation] && (target->place & PLACE_ZONES_BELOW) &&
 	     policy_leads_to_listed(policy, &question->roles, path)))
 		ret->decision = DECISION_ALLOWED;
-	else if (is_creators(action, zone))
+	else if (guard_is_creators(action, zone))
 		policy_decide(policy, &question->roles, zone, OPERATION_CREATE, owns,
 			      time(NULL), ret);
 }
@@ -235,11 +235,23 @@ struct refusal {
 	const char *reason;
 };
 
+static const char *seal_reason(const struct question *question,
+			       const struct action *action, char *buffer)
+{
+	const char *reason = guard_seal_reason(question, action, action->operation,
+					       &action->on, buffer);
+
+	if (!reason && action->to_operation)
+		reason = guard_seal_reason(question, action, action->to_operation,
+					   &action->to, buffer);
+	return reason;
+}
+
 static int judge(struct guard *guard, const struct asker *asker, struct action *action,
 		 const struct refusal *refusal)
 {
 	char on_buffer[NODE_PATH_MAX], to_buffer[NODE_PATH_MAX];
-	char *on_path, *to_path = NULL;
+	char *on_path, *to_path = NULL, seal_buffer[SEAL_REASON_MAX];
 	struct question question;
 	struct verdict verdict = { 0 };
 	struct statement statement = { .question = &question,
@@ -274,6 +286,10 @@ static int judge(struct guard *guard, const struct asker *asker, struct action *
 	} else if (refusal && refusal->error) {
 		statement.error = refusal->error;
 		statement.reason = refusal->reason;
+	} else if ((statement.reason = seal_reason(&question, action, seal_buffer))) {
+		statement.error = EPERM;
+	} else {
+		statement.reason = action->reason;
 	}
 	statement.may_repeat = statement.error != 0;
 	if (!statement.error && may_join(action, &question))

@@ -30,6 +30,16 @@ struct guard_parts {
 int guard_new(const struct guard_parts *parts, struct guard **ret);
 struct guard *guard_free(struct guard *guard);
 
+#define HOLD_REASON_MAX 256
+
+/* What a write-once zone asks of a name: version.h. */
+struct sealed {
+	bool known;	 /* the rest was found out */
+	bool in_version; /* its directory lies in what was promoted */
+	time_t since;	 /* of the object: when it was promoted, or last changed */
+	char hold[HOLD_REASON_MAX]; /* why it is held; "": it is not */
+};
+
 /* What something is done to: a node, or a name in a directory (then node is NULL). */
 struct target {
 	struct node *node;
@@ -40,7 +50,8 @@ struct target {
 	uid_t owner;
 	dev_t dev;
 	ino_t ino;
-	uint64_t place; /* set by the guard: see struct node */
+	struct sealed sealed; /* where guard_is_write_once() */
+	uint64_t place;	      /* set by the guard: see struct node */
 };
 
 /* Fills in what stat(2) told of an object that exists. */
@@ -101,6 +112,7 @@ struct action {
 	const char *link_target;
 	const char *io;
 	const char *note;
+	const char *reason;   /* the caller's own, of a hold */
 	bool may_join;	      /* a write(2) that may be recorded with those before it */
 	enum write_part part; /* set by the guard */
 	uint64_t seqno;	      /* set by the guard: of the record; 0: none was written */
@@ -171,6 +183,10 @@ void guard_zone_name(struct guard *guard, uint64_t place, char name[PLACE_NAME_M
 
 /* Whether shared mappings may be stored to unseen where a node is (mapped-writes). */
 bool guard_mapped_writes(struct guard *guard, struct node *node);
+
+/* Whether the zone of a name in a directory is write-once; of the node itself without
+ * one. */
+bool guard_is_write_once(struct guard *guard, struct node *node, const char *name);
 
 /* Which names of a directory the caller may see: not recorded, omission is no denial. */
 struct guard_view;

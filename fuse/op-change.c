@@ -13,6 +13,7 @@
 #include "fuse/leaving.h"
 #include "fuse/op.h"
 #include "fuse/util.h"
+#include "fuse/version.h"
 
 /* A new name: what kind, and how it is made in the source. */
 struct making {
@@ -62,6 +63,7 @@ static void make_and_reply(fuse_req_t req, fuse_ino_t parent, struct making *mak
 	if (r == 0) {
 		making->mode = action->mode = fs_mode_of_new(req, &dir, making->mode);
 		action->on = (struct target){ .dir = dir.node, .name = making->name };
+		version_look(fs_of(req), &dir, making->name, &action->on);
 		r = fs_allow(req, action);
 	}
 	if (r == 0)
@@ -161,8 +163,10 @@ static void remove_name(fuse_req_t req, fuse_ino_t parent, const char *name,
 		r = fs_use(req, parent, &dir);
 	if (r == 0)
 		r = fs_target(&dir, name, &action.on, &st);
-	if (r == 0)
+	if (r == 0) {
+		version_look(fs_of(req), &dir, name, &action.on);
 		r = fs_allow(req, &action);
+	}
 	if (r == 0)
 		r = fs_settle(req, &action, remove_target(req, &dir, &action));
 	fuse_reply_err(req, -r);

@@ -9,6 +9,7 @@
 #include "fuse/fs.h"
 #include "fuse/op.h"
 #include "fuse/util.h"
+#include "fuse/version.h"
 
 /* What the source's descriptor is opened with beside the access mode. O_APPEND is not
  * among them: it may change with fcntl(2), so each write says it. */
@@ -364,6 +365,7 @@ static int create(struct creation *new)
 		action->on = (struct target){ .node = new->dir.node };
 		action->note = "tmpfile";
 	}
+	version_look(fs_of(new->req), &new->dir, new->name, &action->on);
 	r = fs_allow(new->req, action);
 	if (r < 0)
 		return r;

@@ -12,6 +12,7 @@
 #include "fuse/op.h"
 #include "fuse/promotion.h"
 #include "fuse/util.h"
+#include "fuse/version.h"
 
 /* Both ends of a rename. */
 struct renaming {
@@ -148,40 +149,56 @@ static int rename_decided(fuse_req_t req, struct renaming *renaming)
 	return fs_settle(req, &renaming->action, rename_in_source(req, renaming));
 }
 
-static int look_at_tree(fuse_req_t req, const struct renaming *renaming,
-			struct promotion *ret)
+/* Where nothing is sealed it does not matter whether the mark can be kept. */
+static int move_version(fuse_req_t req, const struct renaming *renaming, int fd)
 {
-	_cleanup_(closep) int fd = source_open_name(renaming->dir.fd, renaming->name);
+	const struct target *to = &renaming->action.to;
+	int r = version_begin(fd);
 
-	return fd < 0 ? fd : promotion_look(fs_of(req)->handles, fd, ret);
+	if (r < 0 && guard_is_write_once(fs_of(req)->guard, to->dir, to->name))
+		return r;
+	r = rename_in_source(req, renaming);
+	if (r < 0)
+		version_undo(fd);
+	return r;
 }
 
-/* Under tree_lock, alone. */
-static int promote(fuse_req_t req, struct renaming *renaming)
+static int promote_tree(fuse_req_t req, struct renaming *renaming, int fd)
 {
 	struct action *action = &renaming->action;
-	const struct rename_facts facts = facts_of(renaming);
-	struct asker asker = asker_of(req);
-	struct promotion promotion = { 0 };
+	struct promotion promotion;
 	uint64_t chosen_by = action->on.place;
-	int r;
+	int r = promotion_look(fs_of(req)->handles, fd, &promotion);
 
-	r = guard_check_promotion(fs_of(req)->guard, &asker, action, &facts);
-	if (r == 0)
-		r = look_at_tree(req, renaming, &promotion);
-	if (r == 0 && promotion.error)
-		r = fs_refuse(req, action, promotion.error, promotion.reason);
-	if (r == 0) {
-		action->has |= ACTION_HAS_SIZE;
-		action->size = promotion.size;
-		r = fs_allow(req, action);
-	}
+	if (r < 0)
+		return r;
+	if (promotion.error)
+		return fs_refuse(req, action, promotion.error, promotion.reason);
+	action->has |= ACTION_HAS_SIZE;
+	action->size = promotion.size;
+	version_look(fs_of(req), &renaming->new_dir, renaming->new_name, &action->to);
+	r = fs_allow(req, action);
 	if (r < 0)
 		return r;
 	/* Under another policy it may be something else. */
 	if (!place_same_generation(chosen_by, action->on.place))
 		return fs_settle(req, action, -EAGAIN);
-	return fs_settle(req, action, rename_in_source(req, renaming));
+	return fs_settle(req, action, move_version(req, renaming, fd));
+}
+
+/* Under tree_lock, alone. */
+static int promote(fuse_req_t req, struct renaming *renaming)
+{
+	const struct rename_facts facts = facts_of(renaming);
+	struct asker asker = asker_of(req);
+	_cleanup_(closep) int fd = -1;
+	int r;
+
+	r = guard_check_promotion(fs_of(req)->guard, &asker, &renaming->action, &facts);
+	if (r < 0)
+		return r;
+	fd = source_open_name(renaming->dir.fd, renaming->name);
+	return fd < 0 ? fd : promote_tree(req, renaming, fd);
 }
 
 static int rename_checked(fuse_req_t req, struct renaming *renaming)

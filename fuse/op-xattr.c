@@ -13,6 +13,7 @@
 #include "fuse/fs.h"
 #include "fuse/op.h"
 #include "fuse/util.h"
+#include "fuse/word.h"
 
 #define ACL_ACCESS  "system.posix_acl_access"
 #define ACL_DEFAULT "system.posix_acl_default"
@@ -98,6 +99,14 @@ void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 		action.on.node = use.node;
 		r = fs_allow(req, &action);
 	}
+	if (r == 0 && word_is(name)) {
+		r = word_get(req, &use, name, &value, &length);
+		if (r < 0)
+			fuse_reply_err(req, -r);
+		else
+			reply_value(req, value, length, size);
+		return;
+	}
 	if (r == 0 && !S_ISDIR(use.node->type))
 		habit_looks(&fs_of(req)->habits, asker_of(req).pid);
 	if (r == 0 && is_acl_of_roles(req, &use, name))
@@ -124,7 +133,8 @@ static size_t filter_names(fuse_req_t req, const struct use *use, char *names,
 
 		if (at + n > length)
 			break;
-		if (!is_trusted(names + at) && !is_acl_of_roles(req, use, names + at)) {
+		if (!is_trusted(names + at) && !word_is(names + at) &&
+		    !is_acl_of_roles(req, use, names + at)) {
 			memmove(names + kept, names + at, n);
 			kept += n;
 		}
@@ -177,6 +187,8 @@ static int about(const struct use *use, enum operation operation, const char *na
 /* What is never shown is never changed either. */
 static int may_change(fuse_req_t req, struct action *action)
 {
+	if (word_is(action->xattr))
+		return fs_refuse(req, action, EPERM, "the guard has no such word");
 	if (is_trusted(action->xattr))
 		return fs_refuse(req, action, EPERM,
 				 "trusted attributes are never changed in the share");
@@ -282,7 +294,9 @@ void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *v
 	int r;
 
 	r = fs_use(req, ino, &use);
-	if (r == 0)
+	if (r == 0 && word_is_order(name))
+		r = word_set(req, &use, name, value, size);
+	else if (r == 0)
 		r = is_acl_of_roles(req, &use, name)
 			    ? change_acl(req, &use, name, value, size)
 			    : change_value(req, &use, name, value, size, flags);

@@ -30,6 +30,7 @@ static enum count count_of(const char *operation)
 		{ "utimes", COUNT_CHANGE },    { "touch", COUNT_CHANGE },
 		{ "setxattr", COUNT_CHANGE },  { "removexattr", COUNT_CHANGE },
 		{ "set-acl", COUNT_CHANGE },   { "set-flags", COUNT_CHANGE },
+		{ "hold", COUNT_CHANGE },      { "release", COUNT_CHANGE },
 		{ "promote", COUNT_CHANGE },   { "approve", COUNT_CHANGE },
 	};
 

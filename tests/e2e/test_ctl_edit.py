@@ -144,7 +144,7 @@ def test_a_broken_policy_cannot_be_installed(desk):
 
 
 def test_what_cannot_be_enforced_is_refused(desk):
-    desk.plan(DEFAULT_POLICY + "[zone w]\npath = /w\nwrite-once = yes\n")
+    desk.plan(DEFAULT_POLICY + "[zone w]\npath = /w\nallow everyone = approve\n")
     session = desk.edit()
     assert "not yet enforced" in session.expect(REFUSED)
 

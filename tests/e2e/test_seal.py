@@ -295,7 +295,6 @@ def test_a_policy_that_is_a_symbolic_link_is_refused(idle):
     "line, word",
     [
         ("allow release-pipeline = read, approve", "approve"),
-        ("write-once = yes", "write-once"),
     ],
 )
 def test_what_cannot_be_enforced_yet_is_refused(idle, line, word):

@@ -55,6 +55,8 @@ static const struct {
 	{ "removexattr", "admin", NULL },
 	{ "set-acl", "admin", NULL },
 	{ "set-flags", "admin", NULL },
+	{ "hold", "admin", NULL },
+	{ "release", "admin", NULL },
 	{ "promote", "promote", NULL },
 	{ "approve", "approve", NULL },
 };

@@ -269,6 +269,8 @@ static void each_operation_takes_what_the_design_says(void **state)
 		{ "removexattr", "admin", EACCES },
 		{ "set-acl", "admin", EPERM },
 		{ "set-flags", "admin", EPERM },
+		{ "hold", "admin", EPERM },
+		{ "release", "admin", EPERM },
 		{ "promote", "promote", EACCES },
 		{ "approve", "approve", EACCES },
 	};

@@ -41,6 +41,7 @@ static const char whole_language[] =
 	"path = /production\n"
 	"allow release.pipeline_2 = promote\n"
 	"promote-from = /staging\n"
+	"retain = 90d\n"
 	"write-once = yes"; /* no newline at the end */
 
 static void all_of_the_language_is_read(void **state)
@@ -74,6 +75,7 @@ static void all_of_the_language_is_read(void **state)
 	assert_true(zones[2].write_once);
 	assert_false(zones[0].write_once);
 	assert_string_equal(zones[2].promote_from, "/staging");
+	assert_int_equal(zones[2].retain, 90 * 86400);
 }
 
 static void lines_are_those_of_the_file(void **state)
@@ -86,11 +88,11 @@ static void lines_are_those_of_the_file(void **state)
 	assert_int_equal(policy->roles[1].line, 8);
 	assert_int_equal(policy->zones[0].line, 18);
 	assert_int_equal(policy->zones[0].grants[1].line, 21);
-	assert_int_equal(policy->zones[2].write_once_line, 31);
-	line = policy_line(policy, 31, &length);
+	assert_int_equal(policy->zones[2].write_once_line, 32);
+	line = policy_line(policy, 32, &length);
 	assert_int_equal(length, strlen("write-once = yes"));
 	assert_memory_equal(line, "write-once = yes", length);
-	assert_null(policy_line(policy, 32, &length));
+	assert_null(policy_line(policy, 33, &length));
 	assert_null(policy_line(policy, 0, &length));
 }
 
@@ -321,12 +323,15 @@ static void what_is_not_enforced_yet_is_named(void **state)
 	AUTO_POLICY policy = fixture_policy(whole_language);
 	AUTO_POLICY plain = fixture_policy("[zone share]\npath = /\nwrite-once = no\n"
 					   "modes = role\nallow everyone = read\n");
+	AUTO_POLICY later = fixture_policy("[zone share]\npath = /\n"
+					   "allow everyone = approve\n");
 	AUTO_COMPLAINTS complaints = { 0 };
 
 	(void)state;
 	assert_int_equal(policy_unenforceable(plain, &complaints), 0);
-	assert_int_equal(policy_unenforceable(policy, &complaints), 1);
-	assert_int_equal(complaints.items[0].line, 31);
+	assert_int_equal(policy_unenforceable(policy, &complaints), 0);
+	assert_int_equal(policy_unenforceable(later, &complaints), 1);
+	assert_int_equal(complaints.items[0].line, 3);
 }
 
 static void the_hash_is_sha256_of_the_bytes(void **state)
