@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "fuse/digest-keep.h"
 #include "fuse/manifest.h"
 #include "fuse/util.h"
 
@@ -16,6 +17,7 @@
 struct hashing {
 	int dir_fd;
 	const char *name;
+	bool recall, keep;
 	struct manifest_entry **queue; /* what is to be hashed, the largest first */
 	size_t n_queue;
 	struct digest_meter meter;
@@ -31,6 +33,28 @@ struct finished {
 	int error;
 };
 
+/* What was written down for this very file, or what it holds. */
+static int find_digest(struct hashing *hashing, int fd, struct manifest_entry *entry,
+		       struct stat *ret_stat)
+{
+	int r;
+
+	if (hashing->recall && digest_recall(fd, &entry->digest, ret_stat) == 0) {
+		__atomic_add_fetch(&hashing->meter.n_bytes, entry->size,
+				   __ATOMIC_RELAXED);
+		return 0;
+	}
+	r = digest_file(fd, &hashing->meter, &entry->digest, ret_stat);
+	if (r < 0 || !hashing->keep || entry->size < MANIFEST_KEEP_MIN ||
+	    !digest_same_file(ret_stat, &entry->stat))
+		return r;
+	r = digest_keep(fd, &entry->digest, ret_stat);
+	if (r == -EBUSY)
+		return r;
+	entry->stat = *ret_stat; /* trying has changed ctime */
+	return 0;
+}
+
 static int hash_entry(struct hashing *hashing, struct manifest_entry *entry)
 {
 	_cleanup_(closep) int fd =
@@ -41,7 +65,7 @@ static int hash_entry(struct hashing *hashing, struct manifest_entry *entry)
 	/* It was a regular file when it was listed. */
 	if (fd < 0)
 		return fd == -ENOENT || fd == -ELOOP || fd == -ENOTDIR ? -EBUSY : fd;
-	r = digest_file(fd, &hashing->meter, &entry->digest, &st);
+	r = find_digest(hashing, fd, entry, &st);
 	if (r < 0)
 		return r == -EINVAL ? -EBUSY : r;
 	return digest_same_file(&st, &entry->stat) ? 0 : -EBUSY;
@@ -243,6 +267,8 @@ int manifest_hash(int dir_fd, const char *name, const struct manifest_plan *plan
 	int r;
 
 	hashing_init(&hashing, dir_fd, name);
+	hashing.recall = plan && plan->recall;
+	hashing.keep = plan && plan->keep;
 	r = fill_queue(&hashing, wish, manifest, &pace.progress);
 	if (r < 0 || hashing.n_queue == 0)
 		return r;

@@ -13,6 +13,9 @@
  */
 #define MANIFEST_ENTRIES_MAX 1000000
 
+/* To hash less takes no longer than to keep a digest: a tick of the clock. */
+#define MANIFEST_KEEP_MIN (4 << 20)
+
 enum manifest_type {
 	MANIFEST_FILE = 'f',
 	MANIFEST_DIRECTORY = 'd',
@@ -55,6 +58,8 @@ struct manifest_plan {
 	 * Anything but 0 ends the work, and is then what is returned. */
 	int (*progress)(void *context, const struct manifest_progress *progress);
 	void *context;
+	bool recall; /* a digest that digest_keep() kept is as good as a new one */
+	bool keep; /* keep it for each file of MANIFEST_KEEP_MIN bytes, where possible */
 };
 
 /* The type of a name, and of all that is below it. No symbolic link is followed, no other

@@ -7,10 +7,12 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <time.h>
 
 #include <cmocka.h>
 
+#include "fuse/digest-keep.h"
 #include "fuse/digest.h"
 #include "fuse/manifest.h"
 #include "fuse/util.h"
@@ -352,6 +354,164 @@ static void a_tree_of_many_levels_is_read(void **state)
 	assert_int_equal(manifest.n_entries, 1001);
 }
 
+static int can_keep(void)
+{
+	return geteuid() == 0; /* trusted.* takes CAP_SYS_ADMIN */
+}
+
+/* Open for reading, hashed and kept. */
+static int keep_file(struct fixture *f, const char *name, struct stat *ret_stat)
+{
+	int fd = openat(f->fd, name, O_RDONLY);
+	struct digest digest;
+
+	assert_true(fd >= 0);
+	assert_int_equal(digest_file(fd, NULL, &digest, ret_stat), 0);
+	assert_int_equal(digest_keep(fd, &digest, ret_stat), 0);
+	return fd;
+}
+
+static void what_is_kept_is_recalled(void **state)
+{
+	_cleanup_(closep) int fd = -1;
+	struct fixture *f = *state;
+	struct stat kept, now;
+	struct digest digest;
+
+	if (!can_keep())
+		skip();
+	make_file(f, "abc", "abc");
+	fd = keep_file(f, "abc", &kept);
+	assert_int_equal(digest_recall(fd, &digest, &now), 0);
+	assert_hex(&digest, ABC);
+	assert_true(digest_same_file(&kept, &now));
+}
+
+/* As quick as can be after it was kept, with size and mtime as they were. */
+static void a_change_that_sets_mtime_back_is_noticed(void **state)
+{
+	struct fixture *f = *state;
+
+	if (!can_keep())
+		skip();
+	for (int i = 0; i < 200; i++) {
+		_cleanup_(closep) int fd = -1, writer = -1;
+		struct timespec times[2];
+		struct digest digest;
+		struct stat st;
+
+		make_file(f, "abc", "abc");
+		fd = keep_file(f, "abc", &st);
+		times[0] = st.st_atim;
+		times[1] = st.st_mtim;
+		writer = openat(f->fd, "abc", O_WRONLY);
+		assert_int_equal(pwrite(writer, "abd", 3, 0), 3);
+		assert_int_equal(futimens(writer, times), 0);
+		assert_int_equal(digest_recall(fd, &digest, &st), -ENODATA);
+	}
+}
+
+static void what_is_open_for_writing_is_not_kept(void **state)
+{
+	_cleanup_(closep) int fd = -1, writer = -1;
+	struct fixture *f = *state;
+	struct digest digest;
+	struct stat st;
+
+	if (!can_keep())
+		skip();
+	make_file(f, "abc", "abc");
+	fd = openat(f->fd, "abc", O_RDONLY);
+	assert_int_equal(digest_file(fd, NULL, &digest, &st), 0);
+	writer = openat(f->fd, "abc", O_WRONLY);
+	assert_int_equal(digest_keep(fd, &digest, &st), -EBUSY);
+	assert_int_equal(fgetxattr(fd, DIGEST_XATTR, NULL, 0), -1);
+}
+
+static void what_has_changed_since_is_not_kept(void **state)
+{
+	_cleanup_(closep) int fd = -1;
+	struct fixture *f = *state;
+	struct digest digest;
+	struct stat st;
+
+	if (!can_keep())
+		skip();
+	make_file(f, "abc", "abc");
+	fd = openat(f->fd, "abc", O_RDONLY);
+	assert_int_equal(digest_file(fd, NULL, &digest, &st), 0);
+	st.st_ctim.tv_nsec ^= 1;
+	assert_int_equal(digest_keep(fd, &digest, &st), -EBUSY);
+}
+
+static void what_is_kept_must_be_exactly_that(void **state)
+{
+	static const char *const wrong[] = { "", "1 sha256 ", "2 sha256 " ABC,
+					     "1 sha256 " ABC };
+	_cleanup_(closep) int fd = -1;
+	struct fixture *f = *state;
+	struct digest digest;
+	struct stat st;
+
+	if (!can_keep())
+		skip();
+	make_file(f, "abc", "abc");
+	fd = openat(f->fd, "abc", O_RDONLY);
+	assert_int_equal(digest_recall(fd, &digest, &st), -ENODATA);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		assert_int_equal(
+			fsetxattr(fd, DIGEST_XATTR, wrong[i], strlen(wrong[i]), 0), 0);
+		assert_int_equal(digest_recall(fd, &digest, &st), -ENODATA);
+	}
+}
+
+static int count_bytes(void *context, const struct manifest_progress *progress)
+{
+	*(uint64_t *)context = progress->n_bytes;
+	return 0;
+}
+
+/* The second time by what was kept: shown by a digest that is not the contents'. */
+static void a_tree_is_known_by_what_was_kept(void **state)
+{
+	_cleanup_(manifest_fini) struct manifest first = { 0 }, second = { 0 };
+	struct fixture *f = *state;
+	uint64_t n_bytes = 0;
+	struct manifest_plan plan = {
+		.keep = true, .recall = true, .progress = count_bytes, .context = &n_bytes
+	};
+	_cleanup_(closep) int fd = -1;
+	struct digest digest;
+	struct stat st;
+
+	if (!can_keep())
+		skip();
+	make_directory(f, "model");
+	make_file(f, "model/small", "abc");
+	make_file(f, "model/large", "");
+	fd = openat(f->fd, "model/large", O_RDWR);
+	assert_int_equal(ftruncate(fd, MANIFEST_KEEP_MIN), 0);
+	close(take_fd(&fd));
+	assert_int_equal(manifest_read(f->fd, "model", &plan, &first), 0);
+	fd = openat(f->fd, "model/small", O_RDONLY);
+	assert_int_equal(digest_recall(fd, &digest, &st), -ENODATA);
+	close(take_fd(&fd));
+	fd = openat(f->fd, "model/large", O_RDONLY);
+	assert_int_equal(digest_recall(fd, &digest, &st), 0);
+	assert_int_equal(manifest_read(f->fd, "model", &plan, &second), 0);
+	assert_true(digest_equal(&first.digest, &second.digest));
+	assert_int_equal(n_bytes, MANIFEST_KEEP_MIN + 3);
+	assert_true(digest_parse(ABC, &digest));
+	assert_int_equal(digest_keep(fd, &digest, &st), 0);
+	manifest_fini(&second);
+	assert_int_equal(manifest_read(f->fd, "model", &plan, &second), 0);
+	assert_hex(&manifest_find(&second, "large")->digest, ABC);
+	plan.recall = false;
+	manifest_fini(&second);
+	assert_int_equal(manifest_read(f->fd, "model", &plan, &second), 0);
+	assert_true(digest_equal(&first.digest, &second.digest));
+}
+
 static void a_text_is_read_back_as_it_was_written(void **state)
 {
 	_cleanup_(manifest_fini) struct manifest manifest = { 0 }, parsed = { 0 };
@@ -454,6 +614,18 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(a_text_is_read_back_as_it_was_written,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_kept_is_recalled, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_change_that_sets_mtime_back_is_noticed,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_open_for_writing_is_not_kept,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(what_has_changed_since_is_not_kept, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(what_is_kept_must_be_exactly_that, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_tree_is_known_by_what_was_kept, setup,
+						teardown),
 		cmocka_unit_test(a_name_may_be_a_blank),
 		cmocka_unit_test(any_other_text_is_refused),
 	};
