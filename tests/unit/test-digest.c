@@ -15,6 +15,7 @@
 #include "fuse/digest-keep.h"
 #include "fuse/digest.h"
 #include "fuse/manifest.h"
+#include "fuse/promoted.h"
 #include "fuse/util.h"
 
 #define EMPTY "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -512,6 +513,61 @@ static void a_tree_is_known_by_what_was_kept(void **state)
 	assert_true(digest_equal(&first.digest, &second.digest));
 }
 
+static void assert_promoted(struct fixture *f, const char *name)
+{
+	_cleanup_(manifest_fini) struct manifest manifest = { 0 }, kept = { 0 };
+	_cleanup_(closep) int fd = openat(f->fd, name, O_PATH | O_NOFOLLOW);
+	struct promoted promoted;
+
+	assert_int_equal(promoted_read(fd, &promoted), -ENODATA);
+	assert_int_equal(manifest_read(f->fd, name, NULL, &manifest), 0);
+	assert_int_equal(promoted_write(fd, &manifest, 1700000000), 0);
+	assert_int_equal(promoted_read(fd, &promoted), 0);
+	assert_true(digest_equal(&promoted.digest, &manifest.digest));
+	assert_int_equal(promoted.type, manifest.type);
+	assert_int_equal(promoted.n_bytes, manifest.n_bytes);
+	assert_int_equal(promoted.n_files, manifest.n_files);
+	assert_int_equal(promoted.when, 1700000000);
+	assert_int_equal(promoted_manifest(fd, &promoted, &kept), 0);
+	assert_true(digest_equal(&kept.digest, &manifest.digest));
+	assert_int_equal(kept.n_entries, manifest.n_entries);
+}
+
+static void what_was_promoted_is_known(void **state)
+{
+	struct fixture *f = *state;
+
+	if (!can_keep())
+		skip();
+	make_file(f, "weights", "abc");
+	assert_promoted(f, "weights");
+	make_tree(f);
+	assert_promoted(f, "model");
+}
+
+static void a_manifest_must_have_the_digest(void **state)
+{
+	static const char other[] = "modelguard-tree 1";
+	_cleanup_(manifest_fini) struct manifest kept = { 0 };
+	_cleanup_(closep) int fd = -1;
+	struct promoted promoted;
+	struct fixture *f = *state;
+
+	if (!can_keep())
+		skip();
+	make_tree(f);
+	assert_promoted(f, "model");
+	fd = openat(f->fd, "model", O_RDONLY);
+	assert_int_equal(promoted_read(fd, &promoted), 0);
+	assert_int_equal(fsetxattr(fd, PROMOTED_MANIFEST_XATTR, other, sizeof(other), 0),
+			 0);
+	assert_int_equal(promoted_manifest(fd, &promoted, &kept), -EBADMSG);
+	assert_int_equal(fremovexattr(fd, PROMOTED_MANIFEST_XATTR), 0);
+	assert_int_equal(promoted_manifest(fd, &promoted, &kept), -ENOENT);
+	assert_int_equal(fsetxattr(fd, PROMOTED_XATTR, "1 f abc 1 1 1", 13, 0), 0);
+	assert_int_equal(promoted_read(fd, &promoted), -EBADMSG);
+}
+
 static void a_text_is_read_back_as_it_was_written(void **state)
 {
 	_cleanup_(manifest_fini) struct manifest manifest = { 0 }, parsed = { 0 };
@@ -625,6 +681,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_kept_must_be_exactly_that, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_tree_is_known_by_what_was_kept, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(what_was_promoted_is_known, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_manifest_must_have_the_digest, setup,
 						teardown),
 		cmocka_unit_test(a_name_may_be_a_blank),
 		cmocka_unit_test(any_other_text_is_refused),
