@@ -6,7 +6,7 @@ _modelguardctl()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local verbs="check edit diff who user explain status reload log history report
-		inspect hold release help"
+		inspect hold release doctor help"
 	local words="list read create write delete write-own
 		delete-own promote approve admin lookup readdir open-read open-write
 		open-read-write truncate mkdir unlink rmdir rename-from rename-to rename-over
@@ -36,7 +36,7 @@ _modelguardctl()
 		mapfile -t COMPREPLY < <(compgen -W widen -- "$word")
 		return
 		;;
-	--mount)
+	--mount | --root)
 		mapfile -t COMPREPLY < <(compgen -d -- "$word")
 		return
 		;;
@@ -60,7 +60,7 @@ _modelguardctl()
 	for ((i = 2; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		-p | --policy | --owner | --mount | --can | --fail-on | --input | --html | --user | \
-			--path | --since | --until | --op | --role | --zone | --reason) ((i++)) ;;
+			--path | --since | --until | --op | --role | --zone | --reason | --root) ((i++)) ;;
 		-*) ;;
 		*) ((position++)) ;;
 		esac
@@ -80,9 +80,10 @@ _modelguardctl()
 	report,*) words="--html --since --until --input --help" ;;
 	inspect,-*) words="--json --help" ;;
 	hold,-* | release,-*) words="--reason --help" ;;
+	doctor,-*) words="--policy --input --root --json --help" ;;
 	status,-*) words="--json --help" ;;
 	reload,-*) words="--help" ;;
-	status,* | reload,*)
+	status,* | reload,* | doctor,*)
 		mapfile -t COMPREPLY < <(compgen -d -- "$word")
 		return
 		;;

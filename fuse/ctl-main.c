@@ -10,11 +10,25 @@
 #define MODELGUARD_VERSION "(development)"
 #endif
 
+/* clang-format off: a line for each */
 static const struct ctl_verb *const verbs[] = {
-	&ctl_check,   &ctl_edit,    &ctl_diff,	 &ctl_who,     &ctl_user,
-	&ctl_explain, &ctl_status,  &ctl_reload, &ctl_log,     &ctl_history,
-	&ctl_report,  &ctl_inspect, &ctl_hold,	 &ctl_release,
+	&ctl_check,
+	&ctl_edit,
+	&ctl_diff,
+	&ctl_who,
+	&ctl_user,
+	&ctl_explain,
+	&ctl_status,
+	&ctl_reload,
+	&ctl_log,
+	&ctl_history,
+	&ctl_report,
+	&ctl_inspect,
+	&ctl_hold,
+	&ctl_release,
+	&ctl_doctor,
 };
+/* clang-format on */
 
 #define N_CTL_VERBS (sizeof(verbs) / sizeof(verbs[0]))
 

@@ -19,6 +19,8 @@ enum ctl_status {
 	CTL_NO_USER = 4, /* no such user */
 	CTL_FAILED = 5,	 /* a file cannot be read, no memory, the name service does not
 			    answer */
+	CTL_WARNED = 6,	 /* doctor: warnings, and nothing critical */
+	CTL_UNTOLD = 7,	 /* doctor: something could not be told, and nothing else */
 };
 
 /* An option of a verb. */
@@ -41,9 +43,24 @@ struct ctl_verb {
 	int (*run)(const struct ctl_verb *verb, int argc, char **argv);
 };
 
-extern const struct ctl_verb ctl_check, ctl_diff, ctl_edit, ctl_explain, ctl_history,
-	ctl_hold, ctl_inspect, ctl_log, ctl_release, ctl_reload, ctl_report, ctl_status,
-	ctl_user, ctl_who;
+/* clang-format off: a line for each */
+extern const struct ctl_verb
+	ctl_check,
+	ctl_diff,
+	ctl_doctor,
+	ctl_edit,
+	ctl_explain,
+	ctl_history,
+	ctl_hold,
+	ctl_inspect,
+	ctl_log,
+	ctl_release,
+	ctl_reload,
+	ctl_report,
+	ctl_status,
+	ctl_user,
+	ctl_who;
+/* clang-format on */
 
 /* The next option by getopt_long(3), its argument in optarg: its code, -1 after the last,
  * '?' after a complaint. --help is answered with exit(3). */
