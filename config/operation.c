@@ -112,3 +112,9 @@ int operation_from_name(const char *name, enum operation *ret)
 	}
 	return -ENOENT;
 }
+
+bool operation_walks(enum operation operation)
+{
+	return operation == OPERATION_LOOKUP || operation == OPERATION_READDIR ||
+	       operation == OPERATION_CHDIR || operation == OPERATION_GETXATTR;
+}

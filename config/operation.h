@@ -71,3 +71,7 @@ const struct operation_rule *operation_rule(enum operation operation);
 
 /* Looks a name up. Returns 0 and sets *ret, or -ENOENT. */
 int operation_from_name(const char *name, enum operation *ret);
+
+/* Whether a directory that only leads to a zone which the caller may list grants it
+ * (policy.ini(5)): looking, on the way. */
+bool operation_walks(enum operation operation);

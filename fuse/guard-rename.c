@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "config/move.h"
+
 #include "fuse/guard-internal.h"
 
 static bool crosses_zones(const struct target *a, const struct target *b)
@@ -10,30 +12,19 @@ static bool crosses_zones(const struct target *a, const struct target *b)
 	return !place_same_zone(a->place, b->place);
 }
 
-/* Why mv(1) or ln(1) must copy instead, or NULL. A rename or link may never widen what
- * anyone may do to a file (DESIGN, 4 and Nodes). */
-static const char *reason_to_copy(struct guard *guard, const struct action *action,
+static struct move_facts facts_of(struct guard *guard, const struct action *action,
 				  const struct rename_facts *facts)
 {
-	bool moves_dir =
-		S_ISDIR(facts->on_type) || (facts->exchange && S_ISDIR(facts->to_type));
-
-	/* The source would have to enforce the modes of one directory and not of the
-	 * other, and the file's own would begin or cease to count. */
-	if (guard_modes_count(guard, action->on.dir) !=
-	    guard_modes_count(guard, action->to.dir))
-		return "modes count on one side only";
-	if (moves_dir && ((action->on.place | action->to.place) & PLACE_ZONES_BELOW))
-		return "the directory holds another zone";
-	if (!crosses_zones(&action->on, &action->to))
-		return NULL;
-	if (moves_dir)
-		return "a directory would change its zone";
-	if (facts->exchange)
-		return "an exchange across zones";
-	if (facts->n_links > 1)
-		return "further names of the file stay in the other zone";
-	return NULL;
+	return (struct move_facts){
+		.same_zone = !crosses_zones(&action->on, &action->to),
+		.zones_below = (action->on.place | action->to.place) & PLACE_ZONES_BELOW,
+		.modes_differ = guard_modes_count(guard, action->on.dir) !=
+				guard_modes_count(guard, action->to.dir),
+		.moves_dir = S_ISDIR(facts->on_type) ||
+			     (facts->exchange && S_ISDIR(facts->to_type)),
+		.exchange = facts->exchange,
+		.further_names = facts->n_links > 1,
+	};
 }
 
 /* The zones that two names have now, compared without the bit that tells of zones below.
@@ -55,20 +46,19 @@ static void locate_both(struct guard *guard, struct action *action)
 static const char *choose_rename(struct guard *guard, struct action *action,
 				 const struct rename_facts *facts)
 {
+	struct move_facts moved;
+
 	locate_both(guard, action);
-	if (facts->exchange) {
-		action->operation = OPERATION_RENAME_EXCHANGE;
+	moved = facts_of(guard, action, facts);
+	action->operation = move_operation(&moved);
+	if (facts->exchange)
 		action->to_operation = OPERATION_RENAME_EXCHANGE;
-	} else {
-		action->operation = crosses_zones(&action->on, &action->to)
-					    ? OPERATION_MOVE_OUT
-					    : OPERATION_RENAME_FROM;
+	else
 		action->to_operation = !action->to.exists ? OPERATION_RENAME_TO
 				       : S_ISDIR(facts->to_type)
 					       ? OPERATION_RENAME_OVER_DIR
 					       : OPERATION_RENAME_OVER;
-	}
-	return reason_to_copy(guard, action, facts);
+	return copy_reason_name(move_copy_reason(&moved));
 }
 
 int guard_rename(struct guard *guard, const struct asker *asker, struct action *action,
@@ -185,7 +175,7 @@ int guard_link(struct guard *guard, const struct asker *asker, struct action *ac
 		/* Of the old name only its sight is asked when nothing can come of it. */
 		action->operation = crosses ? OPERATION_LOOKUP : OPERATION_LINK;
 		r = crosses ? guard_refuse(guard, asker, action, EXDEV,
-					   "a link into another zone")
+					   copy_reason_name(COPY_LINK))
 			    : guard_allow(guard, asker, action);
 	} while (r == 0 && !place_same_generation(chosen_by, action->on.place));
 	return r;

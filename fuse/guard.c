@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "fuse/guard-internal.h"
+#include "fuse/refusal.h"
 #include "fuse/util.h"
 
 /* What is recorded although it was allowed (DESIGN, I1); a denial always is. Looking is
@@ -37,14 +38,6 @@ static const bool recorded_when_allowed[N_OPERATIONS] = {
 	[OPERATION_SET_FLAGS] = true,
 	[OPERATION_HOLD] = true,
 	[OPERATION_RELEASE] = true,
-};
-
-/* What a directory grants that only leads to a zone the caller may list (DESIGN, 5). */
-static const bool walks_through[N_OPERATIONS] = {
-	[OPERATION_LOOKUP] = true,
-	[OPERATION_READDIR] = true,
-	[OPERATION_CHDIR] = true,
-	[OPERATION_GETXATTR] = true,
 };
 
 int guard_new(const struct guard_parts *parts, struct guard **ret)
@@ -169,7 +162,7 @@ static void decide(const struct question *question, const struct action *action,
 	if (ret->decision == DECISION_ALLOWED)
 		return;
 	if (is_always_seen(operation, target) ||
-	    (walks_through[operation] && (target->place & PLACE_ZONES_BELOW) &&
+	    (operation_walks(operation) && (target->place & PLACE_ZONES_BELOW) &&
 	     policy_leads_to_listed(policy, &question->roles, path)))
 		ret->decision = DECISION_ALLOWED;
 	else if (guard_is_creators(action, zone))
@@ -374,7 +367,7 @@ int guard_settle(struct guard *guard, const struct asker *asker,
 	struct action failed = *action;
 	struct statement statement = {
 		.error = -result,
-		.reason = by_modes ? "mode bits or ACL" : "allowed, but it failed",
+		.reason = by_modes ? REFUSAL_BY_MODES : "allowed, but it failed",
 		.note = is_of_effect ? "effect-failed" : NULL,
 		.may_repeat = !is_of_effect,
 	};

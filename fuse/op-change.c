@@ -12,6 +12,7 @@
 #include "fuse/fs.h"
 #include "fuse/leaving.h"
 #include "fuse/op.h"
+#include "fuse/refusal.h"
 #include "fuse/util.h"
 #include "fuse/version.h"
 
@@ -112,7 +113,7 @@ void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, 
 		r = fs_use(req, parent, &use);
 	if (r == 0) {
 		action.on = (struct target){ .dir = use.node, .name = name };
-		r = fs_refuse(req, &action, EPERM, "devices are never made in the share");
+		r = fs_refuse(req, &action, EPERM, REFUSAL_DEVICE);
 	}
 	fuse_reply_err(req, -r);
 }

@@ -12,6 +12,7 @@
 #include "fuse/creds.h"
 #include "fuse/fs.h"
 #include "fuse/op.h"
+#include "fuse/refusal.h"
 #include "fuse/util.h"
 #include "fuse/word.h"
 
@@ -190,8 +191,7 @@ static int may_change(fuse_req_t req, struct action *action)
 	if (word_is(action->xattr))
 		return fs_refuse(req, action, EPERM, "the guard has no such word");
 	if (is_trusted(action->xattr))
-		return fs_refuse(req, action, EPERM,
-				 "trusted attributes are never changed in the share");
+		return fs_refuse(req, action, EPERM, REFUSAL_TRUSTED);
 	return fs_allow(req, action);
 }
 
