@@ -6,7 +6,7 @@ _modelguardctl()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local verbs="check edit diff who user explain status reload log history report
-		inspect hold release doctor help"
+		replay inspect hold release doctor help"
 	local words="list read create write delete write-own
 		delete-own promote approve admin lookup readdir open-read open-write
 		open-read-write truncate mkdir unlink rmdir rename-from rename-to rename-over
@@ -19,7 +19,7 @@ _modelguardctl()
 		return
 	fi
 	case $previous in
-	-p | --policy | --input | --html)
+	-p | --policy | --old | --input | --html)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return
 		;;
@@ -33,7 +33,9 @@ _modelguardctl()
 		return
 		;;
 	--fail-on)
-		mapfile -t COMPREPLY < <(compgen -W widen -- "$word")
+		words=widen
+		[ "${COMP_WORDS[1]}" = replay ] && words="widen narrow untold"
+		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 		return
 		;;
 	--mount | --root)
@@ -59,7 +61,8 @@ _modelguardctl()
 	esac
 	for ((i = 2; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		-p | --policy | --owner | --mount | --can | --fail-on | --input | --html | --user | \
+		-p | --policy | --old | --owner | --mount | --can | --fail-on | --input | --html | \
+			--user | \
 			--path | --since | --until | --op | --role | --zone | --reason | --root) ((i++)) ;;
 		-*) ;;
 		*) ((position++)) ;;
@@ -77,6 +80,7 @@ _modelguardctl()
 			--json --input --help"
 		;;
 	history,-*) words="--since --until --json --input --help" ;;
+	replay,-*) words="--since --until --old --mount --fail-on --json --input --help" ;;
 	report,*) words="--html --since --until --input --help" ;;
 	inspect,-*) words="--json --help" ;;
 	hold,-* | release,-*) words="--reason --help" ;;
@@ -87,7 +91,7 @@ _modelguardctl()
 		mapfile -t COMPREPLY < <(compgen -d -- "$word")
 		return
 		;;
-	check,* | edit,* | diff,* | inspect,* | hold,* | release,* | history,*,0)
+	check,* | edit,* | diff,* | inspect,* | hold,* | release,* | history,*,0 | replay,*,0)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return
 		;;

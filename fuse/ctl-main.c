@@ -23,6 +23,7 @@ static const struct ctl_verb *const verbs[] = {
 	&ctl_log,
 	&ctl_history,
 	&ctl_report,
+	&ctl_replay,
 	&ctl_inspect,
 	&ctl_hold,
 	&ctl_release,

@@ -56,6 +56,7 @@ extern const struct ctl_verb
 	ctl_log,
 	ctl_release,
 	ctl_reload,
+	ctl_replay,
 	ctl_report,
 	ctl_status,
 	ctl_user,
