@@ -12,10 +12,22 @@
 #include "fuse/digest-keep.h"
 #include "fuse/util.h"
 
-#define TEXT_SIZE 192
+#define TEXT_SIZE 256
 #define ATTEMPTS  16
 
-static const struct timespec millisecond = { .tv_nsec = 1000000 };
+/* For how long the attribute may take to be written; it is written again if it took
+ * longer. */
+#define SPAN_NS 4000000
+
+#define SECOND_NS 1000000000
+
+static const struct timespec while_waiting = { .tv_nsec = 500000 };
+
+/* When the attribute was written: no ctime of the file before or after lies in between.
+ */
+struct span {
+	struct timespec begin, end;
+};
 
 /* fcntl(2): the owner may, or CAP_LEASE. The signal of somebody who waits to write is one
  * that is ignored unless it is asked for; they wait for a few milliseconds. */
@@ -37,45 +49,74 @@ static void leavep(int *fd)
 		fcntl(*fd, F_SETLEASE, F_UNLCK);
 }
 
+static bool is_before(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_nsec < b->tv_nsec;
+}
+
+static bool is_within(const struct timespec *time, const struct span *span)
+{
+	return !is_before(time, &span->begin) && !is_before(&span->end, time);
+}
+
 static void print_text(const struct digest *digest, const struct stat *st,
-		       const struct timespec *changed, char ret[TEXT_SIZE])
+		       const struct span *span, char ret[TEXT_SIZE])
 {
 	char hex[DIGEST_HEX_SIZE];
 
 	digest_hex(digest, hex);
-	snprintf(ret, TEXT_SIZE, "1 sha256 %s %jd %jd.%09ld %jd.%09ld", hex,
+	snprintf(ret, TEXT_SIZE, "1 sha256 %s %jd %jd.%09ld %jd.%09ld %jd.%09ld", hex,
 		 (intmax_t)st->st_size, (intmax_t)st->st_mtim.tv_sec, st->st_mtim.tv_nsec,
-		 (intmax_t)changed->tv_sec, changed->tv_nsec);
+		 (intmax_t)span->begin.tv_sec, span->begin.tv_nsec,
+		 (intmax_t)span->end.tv_sec, span->end.tv_nsec);
 }
 
-/* Once: -EAGAIN if the tick ended in between. */
-static int write_text(int fd, const struct digest *digest, struct stat *st)
+/* A ctime is never before the coarse clock; with multigrain timestamps it may be after
+ * it, whoever was given a finer one (Documentation/filesystems/multigrain-ts.rst). */
+static struct span span_from_now(void)
 {
-	struct timespec tick;
+	struct span span;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &span.begin);
+	clock_gettime(CLOCK_REALTIME, &span.end);
+	span.end.tv_nsec += SPAN_NS;
+	if (span.end.tv_nsec >= SECOND_NS) {
+		span.end.tv_sec++;
+		span.end.tv_nsec -= SECOND_NS;
+	}
+	return span;
+}
+
+/* Once: -EAGAIN if it took too long. */
+static int write_text(int fd, const struct digest *digest, struct stat *st,
+		      const struct span *span)
+{
 	char text[TEXT_SIZE];
 
-	clock_gettime(CLOCK_REALTIME_COARSE, &tick);
-	print_text(digest, st, &tick, text);
+	print_text(digest, st, span, text);
 	if (fsetxattr(fd, DIGEST_XATTR, text, strlen(text), 0) < 0 || fstat(fd, st) < 0)
 		return -errno;
-	return st->st_ctim.tv_sec == tick.tv_sec && st->st_ctim.tv_nsec == tick.tv_nsec
-		       ? 0
-		       : -EAGAIN;
+	return is_within(&st->st_ctim, span) ? 0 : -EAGAIN;
 }
 
-static void wait_for_next_tick(const struct timespec *tick)
+/* From then on each ctime is later. */
+static void wait_for_end(const struct span *span)
 {
 	struct timespec now;
 
-	do {
-		nanosleep(&millisecond, NULL);
+	for (;;) {
 		clock_gettime(CLOCK_REALTIME_COARSE, &now);
-	} while (now.tv_sec == tick->tv_sec && now.tv_nsec == tick->tv_nsec);
+		/* A clock that was set back is not waited for. */
+		if (!is_within(&now, span))
+			return;
+		nanosleep(&while_waiting, NULL);
+	}
 }
 
 int digest_keep(int fd, const struct digest *digest, struct stat *st)
 {
 	_cleanup_(leavep) int leased = -1;
+	struct span span;
 	struct stat now;
 	int r = take_lease(fd, st->st_uid);
 
@@ -86,36 +127,56 @@ int digest_keep(int fd, const struct digest *digest, struct stat *st)
 		return -errno;
 	if (!digest_same_file(&now, st))
 		return -EBUSY;
-	for (int i = 0; i < ATTEMPTS; i++) {
-		r = write_text(fd, digest, &now);
-		if (r != -EAGAIN)
-			break;
-		nanosleep(&millisecond, NULL);
+	r = -EAGAIN;
+	for (int i = 0; r == -EAGAIN && i < ATTEMPTS; i++) {
+		span = span_from_now();
+		r = write_text(fd, digest, &now, &span);
 	}
 	if (r < 0)
 		fremovexattr(fd, DIGEST_XATTR);
+	else
+		wait_for_end(&span);
 	if (fstat(fd, &now) < 0)
 		return -errno;
-	wait_for_next_tick(&now.st_ctim);
 	*st = now;
 	return r;
+}
+
+/* What print_text() printed of times. */
+static bool parse_span(const char *text, struct span *ret)
+{
+	intmax_t begin, end;
+
+	if (sscanf(text, " %jd.%9ld %jd.%9ld", &begin, &ret->begin.tv_nsec, &end,
+		   &ret->end.tv_nsec) != 4)
+		return false;
+	ret->begin.tv_sec = (time_t)begin;
+	ret->end.tv_sec = (time_t)end;
+	return true;
 }
 
 int digest_recall(int fd, struct digest *ret, struct stat *ret_stat)
 {
 	static const char start[] = "1 sha256 ";
 	char kept[TEXT_SIZE], expected[TEXT_SIZE];
+	const char *times = kept;
+	struct span span;
 	ssize_t n;
 
 	if (fstat(fd, ret_stat) < 0)
 		return -errno;
 	n = fgetxattr(fd, DIGEST_XATTR, kept, sizeof(kept) - 1);
-	if (n < 0)
+	if (n <= 0)
 		return -ENODATA;
 	kept[n] = '\0';
-	if (strncmp(kept, start, sizeof(start) - 1) != 0 ||
-	    !digest_parse(kept + sizeof(start) - 1, ret))
+	/* The version, the algorithm, the digest, the size, mtime: then the span. */
+	for (int i = 0; times && i < 5; i++)
+		times = strchr(times + 1, ' ');
+	if (!times || strncmp(kept, start, sizeof(start) - 1) != 0 ||
+	    !digest_parse(kept + sizeof(start) - 1, ret) || !parse_span(times, &span))
 		return -ENODATA;
-	print_text(ret, ret_stat, &ret_stat->st_ctim, expected);
-	return strcmp(kept, expected) == 0 ? 0 : -ENODATA;
+	print_text(ret, ret_stat, &span, expected);
+	return strcmp(kept, expected) == 0 && is_within(&ret_stat->st_ctim, &span)
+		       ? 0
+		       : -ENODATA;
 }
