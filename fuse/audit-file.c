@@ -128,13 +128,13 @@ static int write_all(struct file *file, const char *bytes, size_t n)
 	return 0;
 }
 
-static int file_write(void *sink, const struct record *record, bool keep)
+static int file_write(void *sink, const struct record *record, unsigned how)
 {
 	struct file *file = sink;
 	char *line;
 	int r;
 
-	(void)keep;
+	(void)how;
 	r = record_format_json(record, &line);
 	if (r < 0)
 		return r;
@@ -158,17 +158,23 @@ static enum audit_state file_look(void *sink)
 	return AUDIT_STATE_RECORDING;
 }
 
-static int file_recover(void *sink, uint64_t *lost)
+static int file_recover(void *sink)
 {
 	(void)sink;
-	(void)lost;
 	return 0;
 }
 
-static int file_wake_fd(void *sink)
+static void file_wake_fds(void *sink, int ret[static AUDIT_SINK_N_WAKE_FDS])
 {
 	(void)sink;
-	return -1;
+	for (int i = 0; i < AUDIT_SINK_N_WAKE_FDS; i++)
+		ret[i] = -1;
+}
+
+static int file_patience(void *sink)
+{
+	(void)sink;
+	return 100;
 }
 
 const struct audit_sink_type audit_sink_file = {
@@ -177,5 +183,6 @@ const struct audit_sink_type audit_sink_file = {
 	.write = file_write,
 	.look = file_look,
 	.recover = file_recover,
-	.wake_fd = file_wake_fd,
+	.wake_fds = file_wake_fds,
+	.patience = file_patience,
 };

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sockets to the kernel's audit, one for each thread that is writing a record just now,
- * and the gate that a recovery closes to be alone.
+/* Sockets to the kernel's audit, one for each thread that is writing a record just now.
  *
  * Such sockets alone, on two cores with auditd (3.0.9) running and records of 350 bytes,
  * wrote 78,000 records a second with one thread and 88,000 with eight: the time is the
@@ -19,22 +18,17 @@ struct sender {
 	struct sender *next; /* under the pool's lock, while it is free */
 };
 
-/* Closed at first. NULL: no memory. */
+/* NULL: no memory. */
 struct senders *senders_new(void);
 struct senders *senders_free(struct senders *senders);
 
-/* A sender for this thread, or NULL with *ret_error set: -ENOTCONN while the gate is
- * closed, or -errno of socket(2). No lock is held by whoever has one. Any thread. */
+/* A sender for this thread, or NULL with *ret_error set to -ENOMEM or -errno of
+ * socket(2). No lock is held by whoever has one. Any thread. */
 struct sender *senders_take(struct senders *senders, int *ret_error);
 void senders_give_back(struct senders *senders, struct sender *sender);
 
-/* Closes the gate and waits for every sender to be given back: 0, or -EAGAIN if one still
- * is out after 50 ms; the gate stays closed. One thread. */
-int senders_close(struct senders *senders);
-void senders_open(struct senders *senders);
+/* Whether senders are out and none has come back since the last call. One thread. */
+bool senders_are_stuck(struct senders *senders);
 
 /* How many there were at the same time, at most. */
 size_t senders_count(struct senders *senders);
-
-/* Whether senders are out and none has come back since the last call. One thread. */
-bool senders_are_stuck(struct senders *senders);

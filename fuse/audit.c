@@ -14,8 +14,12 @@
 #include <unistd.h>
 
 #include "fuse/audit-sink.h"
+#include "fuse/log.h"
 
-#define LOOK_MS 100
+/* What the start and the end wait for: that records arrive. */
+#define BEGIN_MS 2000
+#define END_MS	 1000
+#define STEP_MS	 5
 
 /* What went unrecorded since the last time that it was accounted for. */
 struct gap {
@@ -41,6 +45,11 @@ struct audit {
 	struct gap total; /* of all gaps since the start; for status */
 	uint64_t n_gaps;
 
+	/* The watcher's. */
+	enum audit_state told; /* to the admin */
+	bool is_shut;	       /* the sink */
+	bool is_accounted;     /* the gap, and that may be on its way yet */
+
 	pthread_t watcher;
 	bool has_watcher;
 	int stop_fd;
@@ -55,6 +64,8 @@ const char *audit_state_name(enum audit_state state)
 		[AUDIT_STATE_NO_DAEMON] = "no-auditd",
 		[AUDIT_STATE_LOSING] = "losing-records",
 		[AUDIT_STATE_FAILING] = "write-failed",
+		[AUDIT_STATE_STALLED] = "auditd-stalled",
+		[AUDIT_STATE_NOT_WRITTEN] = "log-not-written",
 	};
 
 	return (unsigned)state < sizeof(names) / sizeof(names[0]) ? names[state]
@@ -94,12 +105,23 @@ static uint64_t next_seqno(struct audit *audit)
 	return atomic_fetch_add(&audit->seqno, 1) + 1;
 }
 
+/* An outage is noticed after it began: it did when the first record was written that is
+ * not known to have arrived. */
+static struct timespec begin_of_gap(struct audit *audit)
+{
+	struct timespec since;
+
+	if (!audit->type->unsettled || !audit->type->unsettled(audit->sink, &since))
+		(void)clock_gettime(CLOCK_REALTIME, &since);
+	return since;
+}
+
 /* Under audit->lock. */
 static void leave_recording(struct audit *audit, enum audit_state state)
 {
 	if (audit_state(audit) == AUDIT_STATE_RECORDING ||
 	    audit_state(audit) == AUDIT_STATE_UNKNOWN) {
-		(void)clock_gettime(CLOCK_REALTIME, &audit->gap.since);
+		audit->gap.since = begin_of_gap(audit);
 		audit->gap.why = state;
 		audit->n_gaps++;
 	} else if (audit->gap.why == AUDIT_STATE_FAILING) {
@@ -163,8 +185,13 @@ int audit_record(struct audit *audit, struct record *record)
 	for (;;) {
 		if (audit_state(audit) == AUDIT_STATE_RECORDING) {
 			r = audit->type->write(audit->sink, record,
-					       atomic_load(&audit->failure_allowed));
-			return r == 0 ? 0 : after_failure(audit, r);
+					       atomic_load(&audit->failure_allowed)
+						       ? AUDIT_SINK_KEEP
+						       : 0);
+			if (r == 0)
+				return 0;
+			if (r != -ENOTCONN) /* shut: the state says why */
+				return after_failure(audit, r);
 		}
 		if (refuse(audit, &r))
 			return r;
@@ -179,11 +206,11 @@ int audit_record_later(struct audit *audit, struct record *record)
 		return -EAGAIN;
 	if (record->seqno == 0)
 		record->seqno = next_seqno(audit);
-	r = audit->type->write(audit->sink, record, true);
+	r = audit->type->write(audit->sink, record, AUDIT_SINK_KEEP);
 	if (r == 0)
 		return 0;
 	pthread_mutex_lock(&audit->lock);
-	if (r != -E2BIG && audit_state(audit) == AUDIT_STATE_RECORDING)
+	if (r != -E2BIG && r != -ENOTCONN && audit_state(audit) == AUDIT_STATE_RECORDING)
 		leave_recording(audit, AUDIT_STATE_FAILING);
 	pthread_mutex_unlock(&audit->lock);
 	return r == AUDIT_SINK_KEPT ? 0 : -EAGAIN;
@@ -205,7 +232,7 @@ static int write_gap(struct audit *audit, const struct gap *gap, const char *not
 	};
 
 	(void)clock_gettime(CLOCK_REALTIME, &record.until);
-	return audit->type->write(audit->sink, &record, false);
+	return audit->type->write(audit->sink, &record, AUDIT_SINK_AT_ONCE);
 }
 
 /* Writes one record of a gap and takes what it says off the account. */
@@ -259,23 +286,32 @@ static bool owes_account(struct audit *audit)
 	return owes;
 }
 
+static void shut(struct audit *audit)
+{
+	audit->is_shut = true;
+	audit->is_accounted = false;
+	if (audit->type->shut)
+		audit->type->shut(audit->sink);
+}
+
 /* The order matters to who reads the log: what was sent again, the account of the gap,
  * new records. Only what is counted between the account and the change of the state is
  * told just after it, in a second account: nobody has to wait while one is written. */
 static void recover(struct audit *audit)
 {
-	uint64_t lost = 0;
-	int r = audit->type->recover(audit->sink, &lost);
+	int r;
 
-	pthread_mutex_lock(&audit->lock);
-	audit->gap.lost += lost;
-	audit->total.lost += lost;
-	pthread_mutex_unlock(&audit->lock);
-	if (r == 0)
-		r = account(audit, true);
-	if (r != 0)
+	if (!audit->is_shut)
+		shut(audit);
+	r = audit->type->recover(audit->sink);
+	if (r < 0)
+		return;
+	if (r == AUDIT_SINK_TELL || !audit->is_accounted)
+		audit->is_accounted = account(audit, true) == 0;
+	if (r == AUDIT_SINK_TELL || !audit->is_accounted)
 		return;
 
+	audit->is_shut = audit->is_accounted = false;
 	pthread_mutex_lock(&audit->lock);
 	atomic_store(&audit->state, AUDIT_STATE_RECORDING);
 	pthread_mutex_unlock(&audit->lock);
@@ -288,17 +324,72 @@ static void recover(struct audit *audit)
 	pthread_mutex_unlock(&audit->lock);
 }
 
-static void look(struct audit *audit)
+static const char *way_out(enum audit_state state, int error)
 {
-	enum audit_state seen = audit->type->look(audit->sink);
+	switch (state) {
+	case AUDIT_STATE_DISABLED:
+		return "auditing is disabled in the kernel: run 'auditctl -e 1'";
+	case AUDIT_STATE_NO_DAEMON:
+		return "no auditd is running: run 'systemctl start auditd'";
+	case AUDIT_STATE_LOSING:
+		return "records do not arrive in auditd's log: an audit rule drops them "
+		       "(see 'auditctl -l'), or the kernel does (raise 'auditctl -b')";
+	case AUDIT_STATE_STALLED:
+		return "auditd does not write what it is sent: see 'systemctl status "
+		       "auditd'";
+	case AUDIT_STATE_NOT_WRITTEN:
+		return "auditd does not write its log: make room on its disk, then "
+		       "'auditctl --signal resume'";
+	default:
+		break;
+	}
+	if (error == EPERM)
+		return "may not use the kernel's audit: CAP_AUDIT_WRITE and "
+		       "CAP_AUDIT_CONTROL are needed";
+	if (error == ECONNREFUSED)
+		return "the kernel's audit does not serve this container: run outside of "
+		       "it";
+	return "the kernel's audit does not answer";
+}
 
+/* Once for each change. `seen` and `error` are of the last look. */
+static void tell(struct audit *audit, enum audit_state seen, int error)
+{
+	enum audit_state state = audit_state(audit);
+
+	if (state == audit->told)
+		return;
+	if (state == AUDIT_STATE_RECORDING)
+		log_info("records are written again");
+	else if (state == seen)
+		log_error("cannot record (%s): %s; until then operations that need a "
+			  "record %s",
+			  audit_state_name(state), way_out(state, error),
+			  atomic_load(&audit->failure_allowed) ? "are counted"
+							       : "are refused");
+	else
+		return; /* a failed write: the next look knows more */
+	audit->told = state;
+}
+
+static enum audit_state look(struct audit *audit)
+{
+	enum audit_state seen;
+	int error;
+
+	errno = 0;
+	seen = audit->type->look(audit->sink);
+	error = errno;
 	if (seen != AUDIT_STATE_RECORDING) {
 		pthread_mutex_lock(&audit->lock);
 		leave_recording(audit, seen);
 		pthread_mutex_unlock(&audit->lock);
+		shut(audit);
 	} else if (audit_state(audit) != AUDIT_STATE_RECORDING) {
 		recover(audit);
 	}
+	tell(audit, seen, error);
+	return seen;
 }
 
 static void *watch(void *argument)
@@ -306,15 +397,19 @@ static void *watch(void *argument)
 	struct audit *audit = argument;
 
 	for (;;) {
-		struct pollfd pollers[] = {
+		struct pollfd pollers[1 + AUDIT_SINK_N_WAKE_FDS] = {
 			{ .fd = audit->stop_fd, .events = POLLIN },
-			{ .fd = audit->type->wake_fd(audit->sink), .events = POLLIN },
 		};
+		int fds[AUDIT_SINK_N_WAKE_FDS];
 
-		(void)poll(pollers, 2, LOOK_MS);
+		audit->type->wake_fds(audit->sink, fds);
+		for (int i = 0; i < AUDIT_SINK_N_WAKE_FDS; i++)
+			pollers[1 + i] = (struct pollfd){ fds[i], POLLIN, 0 };
+		(void)poll(pollers, 1 + AUDIT_SINK_N_WAKE_FDS,
+			   audit->type->patience(audit->sink));
 		if (pollers[0].revents)
 			return NULL;
-		look(audit);
+		(void)look(audit);
 	}
 }
 
@@ -335,6 +430,31 @@ static int start_watcher(struct audit *audit)
 	return -r;
 }
 
+static void pause_ms(int ms)
+{
+	const struct timespec pause = { .tv_nsec = ms * 1000000L };
+
+	(void)nanosleep(&pause, NULL);
+}
+
+/* The last chance to account for a gap, and to send again what did not arrive. */
+static void end_recording(struct audit *audit)
+{
+	uint64_t n = 0;
+
+	for (int ms = 0; ms < END_MS; ms += STEP_MS) {
+		enum audit_state seen = look(audit);
+
+		n = audit->type->waiting ? audit->type->waiting(audit->sink) : 0;
+		if (n == 0 || seen != AUDIT_STATE_RECORDING)
+			break;
+		pause_ms(STEP_MS);
+	}
+	if (n > 0)
+		log_error("the last %lu records may be missing from the log",
+			  (unsigned long)n);
+}
+
 struct audit *audit_free(struct audit *audit)
 {
 	if (!audit)
@@ -342,7 +462,7 @@ struct audit *audit_free(struct audit *audit)
 	if (audit->has_watcher) {
 		(void)eventfd_write(audit->stop_fd, 1);
 		(void)pthread_join(audit->watcher, NULL);
-		look(audit); /* the last chance to account for a gap */
+		end_recording(audit);
 	}
 	if (audit->stop_fd >= 0)
 		close(audit->stop_fd);
@@ -353,44 +473,27 @@ struct audit *audit_free(struct audit *audit)
 	return NULL;
 }
 
-static const char *way_out(enum audit_state state, int error)
-{
-	switch (state) {
-	case AUDIT_STATE_DISABLED:
-		return "auditing is disabled in the kernel: run 'auditctl -e 1'";
-	case AUDIT_STATE_NO_DAEMON:
-		return "no auditd is running: run 'systemctl start auditd'";
-	case AUDIT_STATE_LOSING:
-		return "the kernel loses audit records: raise 'auditctl -b'";
-	default:
-		break;
-	}
-	if (error == EPERM)
-		return "may not use the kernel's audit: CAP_AUDIT_WRITE and "
-		       "CAP_AUDIT_CONTROL are needed";
-	if (error == ECONNREFUSED)
-		return "the kernel's audit does not serve this container: run outside of "
-		       "it";
-	return "the kernel's audit does not answer";
-}
-
-/* The first look. A gap begins only if there is one. */
+/* The first look, until it is known whether records arrive. A gap begins only if there is
+ * one. */
 static int begin(struct audit *audit, char **ret_why)
 {
-	enum audit_state seen;
-	uint64_t lost = 0;
-	int error;
+	enum audit_state seen = AUDIT_STATE_RECORDING;
+	int error = 0;
 
-	errno = 0;
-	seen = audit->type->look(audit->sink);
-	error = errno;
-	if (seen == AUDIT_STATE_RECORDING &&
-	    audit->type->recover(audit->sink, &lost) == 0) {
-		atomic_store(&audit->state, AUDIT_STATE_RECORDING);
-		return 0;
+	for (int ms = 0; ms < BEGIN_MS && seen == AUDIT_STATE_RECORDING; ms += STEP_MS) {
+		errno = 0;
+		seen = audit->type->look(audit->sink);
+		error = errno;
+		if (seen == AUDIT_STATE_RECORDING &&
+		    audit->type->recover(audit->sink) == 0) {
+			atomic_store(&audit->state, AUDIT_STATE_RECORDING);
+			audit->told = AUDIT_STATE_RECORDING;
+			return 0;
+		}
+		pause_ms(STEP_MS);
 	}
 	if (seen == AUDIT_STATE_RECORDING)
-		seen = AUDIT_STATE_NO_DAEMON;
+		seen = AUDIT_STATE_LOSING;
 	if (atomic_load(&audit->failure_allowed)) {
 		leave_recording(audit, seen);
 		return 0;

@@ -13,17 +13,19 @@ struct audit;
 enum audit_state {
 	AUDIT_STATE_UNKNOWN,
 	AUDIT_STATE_RECORDING,
-	AUDIT_STATE_DISABLED,  /* auditctl -e 0 */
-	AUDIT_STATE_NO_DAEMON, /* no auditd is running */
-	AUDIT_STATE_LOSING,    /* the kernel's lost counter grows */
-	AUDIT_STATE_FAILING,   /* netlink or file errors */
+	AUDIT_STATE_DISABLED,	 /* auditctl -e 0 */
+	AUDIT_STATE_NO_DAEMON,	 /* no auditd is running */
+	AUDIT_STATE_LOSING,	 /* accepted records do not arrive in the log */
+	AUDIT_STATE_FAILING,	 /* netlink or file errors */
+	AUDIT_STATE_STALLED,	 /* auditd does not write what it is sent */
+	AUDIT_STATE_NOT_WRITTEN, /* auditd reads, and writes nothing: a full disk */
 };
 
 /* Opens the sink that `-o audit=` names: "auditd" or "file:PATH". Starts its watching
  * thread. Returns 0 and sets *ret, or -errno; *ret_why then says in one line what is
  * wrong and what to do (static or from malloc: the caller free()s it). For auditd it
- * fails with -ENOTCONN if auditing is disabled or no auditd runs and `failure_allowed` is
- * false. */
+ * fails with -ENOTCONN if no record arrives in its log within two seconds and
+ * `failure_allowed` is false. */
 int audit_new(const char *sink, bool failure_allowed, struct audit **ret, char **ret_why);
 
 /* Ends the thread, flushes (fsync of a file) and frees. NULL is fine; returns NULL. */
@@ -48,7 +50,7 @@ struct audit_report {
 	enum audit_state state;
 	bool failure_allowed;
 	uint64_t seqno;	  /* the last one given */
-	uint64_t waiting; /* acknowledged by the kernel, and not read by auditd yet */
+	uint64_t waiting; /* given to the kernel, and not seen in the log yet */
 	uint64_t n_gaps;  /* since the start, and in them: see modelguard-audit(7) */
 	uint64_t unrecorded, refused, lost;
 	time_t gap_since; /* of the present gap; 0: there is none */

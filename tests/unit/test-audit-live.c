@@ -153,6 +153,7 @@ static void end_auditd(int signal)
 	if (auditd <= 0)
 		return;
 	(void)kill(auditd, signal);
+	(void)kill(auditd, SIGCONT); /* a test may have failed while it was stopped */
 	(void)waitpid(auditd, NULL, 0);
 	auditd = -1;
 }
@@ -388,7 +389,7 @@ static void ausearch_shows_who_did_what(void **state)
 
 	(void)snprintf(command, sizeof(command),
 		       "ausearch -if %s -m DAC_CHECK --success yes 2>&1", log_path);
-	assert_non_null(strstr(output_of(command), "<no matches>"));
+	assert_null(strstr(output_of(command), "op=open"));
 }
 
 /* In the longest record nothing is cut off by kernel, auditd or ausearch. */
@@ -464,23 +465,26 @@ static void nothing_is_missing_after_a_stop_and_kill(void **state)
 	memset(outcomes, 0, sizeof(outcomes));
 	sleep_ms(1500);
 	(void)kill(auditd, SIGSTOP);
-	for (int i = 0; i < 30;
-	     i++) { /* these stay in auditd's socket for three seconds */
+	/* The first ones stay in auditd's socket; it is noticed that they do. */
+	for (int i = 0; i < 30; i++) {
 		struct record record = small_record();
+		int r = audit_record(audit, &record);
 
-		assert_int_equal(audit_record(audit, &record), 0);
-		outcomes[record.seqno] = ACCEPTED;
+		outcomes[record.seqno] = r == 0 ? ACCEPTED : REFUSED;
+		atomic_fetch_add(r == 0 ? &load.n_accepted : &load.n_refused, 1);
 		sleep_ms(100);
 	}
 	end_auditd(SIGKILL);
-	assert_state_within(audit, false, RESUME_MS);
 	start_auditd();
 	assert_state_within(audit, true, RESUME_MS);
 	settle_log();
 	tally = compare();
 	say("stopped, then killed", &load, &tally);
 	assert_int_equal(tally.missing, 0);
-	assert_true(tally.resent >= 30);
+	assert_int_equal(tally.forgotten, 0);
+	assert_true(load.n_accepted > 0 && load.n_refused > 0);
+	assert_int_equal(tally.resent, load.n_accepted);
+	assert_int_equal(tally.refused, load.n_refused);
 	audit_free(audit);
 }
 

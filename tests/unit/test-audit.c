@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The front of the trail over its file sink (where an outage needs no privilege: a file
- * size limit), and the ring of recent records. */
+ * size limit), what is in custody, and the lines of auditd's log. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -21,7 +20,8 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "fuse/audit-recent.h"
+#include "fuse/audit-custody.h"
+#include "fuse/audit-log.h"
 #include "fuse/audit.h"
 
 #define N_THREADS 8
@@ -373,110 +373,271 @@ static void states_have_names_that_need_no_encoding(void **state)
 {
 	static const char *const names[] = { "unknown",		  "recording",
 					     "auditing-disabled", "no-auditd",
-					     "losing-records",	  "write-failed" };
+					     "losing-records",	  "write-failed",
+					     "auditd-stalled",	  "log-not-written" };
 
 	(void)state;
-	for (int i = 0; i < 6; i++)
+	for (int i = 0; i < 8; i++)
 		assert_string_equal(audit_state_name((enum audit_state)i), names[i]);
 	assert_string_equal(audit_state_name((enum audit_state)99), "unknown");
 }
 
-/* The ring against a plain array. */
+/* What is in custody. */
 
-static struct recent_entry *entry_of(uint64_t index, size_t length)
+static struct custody_item *item_of(uint64_t seqno, unsigned part)
 {
-	static struct recent_entry entry;
+	struct custody_item *item = custody_item_new("text", 4);
 
-	memset(entry.text, 'a' + (int)(index % 26), length);
-	entry.text[length] = '\0';
-	(void)snprintf(entry.text, sizeof(entry.text), "%020lu", index);
-	if (length > 20)
-		entry.text[20] = 'x';
-	entry.type = AUDIT_USER;
-	entry.success = index % 2;
-	entry.refused = index % 3 == 0;
-	return &entry;
+	assert_non_null(item);
+	item->seqno = seqno;
+	item->part = part;
+	return item;
 }
 
-/* All from `first` to `next` are there, whole and in order. */
-static void assert_holds(struct recent *recent, uint64_t first, uint64_t next)
+/* Records 1 to n, one part each, that the kernel has acknowledged. */
+static struct custody *custody_of(uint64_t n)
 {
-	static struct recent_entry entry;
-	uint64_t index = 0;
+	struct custody *custody = custody_new();
 
-	for (uint64_t i = first; i < next; i++) {
-		assert_true(recent_next(recent, &index, &entry));
-		assert_int_equal(index, i + 1);
-		assert_int_equal(strtoull(entry.text, NULL, 10), i);
-		assert_int_equal(entry.success, i % 2);
-		assert_int_equal(entry.refused, i % 3 == 0);
-		assert_int_equal(entry.type, AUDIT_USER);
+	assert_non_null(custody);
+	custody_set_window(custody, 1000);
+	custody_open(custody);
+	for (uint64_t seqno = 1; seqno <= n; seqno++) {
+		struct custody_item *item = item_of(seqno, 0);
+
+		assert_int_equal(custody_take(custody, item, false), 0);
+		custody_accepted(custody, item);
 	}
-	assert_false(recent_next(recent, &index, &entry));
+	return custody;
 }
 
-static void the_ring_keeps_what_is_not_settled(void **state)
+static void what_is_seen_in_the_log_is_forgotten(void **state)
 {
-	struct recent *recent = recent_new(1 << 20);
+	struct custody *custody = custody_of(100);
+	struct timespec since;
 
 	(void)state;
-	for (uint64_t i = 0; i < 1000; i++)
-		recent_push(recent, entry_of(i, 300));
-	assert_int_equal(recent_pushed(recent), 1000);
-	assert_holds(recent, 0, 1000);
-	recent_settle(recent, 400);
-	assert_holds(recent, 400, 1000);
-	recent_settle(recent, 100); /* never back */
-	assert_holds(recent, 400, 1000);
-	recent_settle(recent, 5000);
-	assert_holds(recent, 1000, 1000);
-	assert_int_equal(recent_take_lost(recent), 0);
-	recent_free(recent);
-	recent_free(NULL);
-}
-
-static void the_ring_counts_what_it_could_not_keep(void **state)
-{
-	struct recent *recent = recent_new(0); /* 64 KiB */
-	static struct recent_entry entry;
-	uint64_t index = 0, n_lost;
-
-	(void)state;
-	for (uint64_t i = 0; i < 1000; i++)
-		recent_push(recent, entry_of(i, 300));
-	assert_true(recent_next(recent, &index, &entry));
-	n_lost = recent_take_lost(recent);
-	assert_true(n_lost > 0);
-	assert_int_equal(n_lost, strtoull(entry.text, NULL, 10));
-	assert_int_equal(recent_take_lost(recent), 0);
-	assert_holds(recent, n_lost, 1000);
-	recent_free(recent);
-}
-
-static void the_ring_survives_every_mix_of_lengths(void **state)
-{
-	struct recent *recent = recent_new(0);
-	unsigned seed = 1;
-	uint64_t next = 0, lost = 0, settled = 0;
-
-	(void)state;
-	for (int i = 0; i < 50000; i++) {
-		static struct recent_entry entry;
-		uint64_t index = 0;
-
-		seed = seed * 1103515245 + 12345;
-		recent_push(recent, entry_of(next++, 21 + (seed >> 16) % 8000));
-		if ((seed >> 8) % 50 == 0) {
-			settled = next - (seed >> 20) % 12;
-			recent_settle(recent, settled);
-		}
-		if ((seed >> 8) % 7 == 0 && recent_next(recent, &index, &entry))
-			assert_holds(recent, strtoull(entry.text, NULL, 10), next);
-		if ((seed >> 8) % 100 == 33)
-			lost += recent_take_lost(recent);
+	assert_int_equal(custody_count(custody, &since), 100);
+	assert_true(since.tv_sec > 0);
+	for (uint64_t seqno = 1; seqno <= 100; seqno++) {
+		custody_prove(custody, seqno, 1, false); /* another part */
+		assert_int_equal(custody_count(custody, NULL), 101 - seqno);
+		custody_prove(custody, seqno, 0, false);
+		custody_prove(custody, seqno, 0, false); /* a copy */
+		assert_false(custody_has_hole(custody));
 	}
-	assert_true(lost > 0 && lost < next);
-	recent_free(recent);
+	assert_int_equal(custody_count(custody, NULL), 0);
+	assert_true(custody_is_settled(custody));
+	custody_free(custody);
+	custody_free(NULL);
+}
+
+static void a_later_record_in_the_log_shows_that_one_is_missing(void **state)
+{
+	struct custody *custody = custody_of(3);
+	struct custody_item *slow = item_of(4, 0);
+
+	(void)state;
+	custody_prove(custody, 1, 0, false);
+	assert_false(custody_has_hole(custody));
+	custody_prove(custody, 3, 0, false);
+	assert_true(custody_has_hole(custody));
+	custody_prove(custody, 2, 0, false);
+	assert_false(custody_has_hole(custody));
+
+	/* One that is still being sent may come later. */
+	assert_int_equal(custody_take(custody, slow, true), 0);
+	custody_accepted(custody, slow);
+	slow = item_of(5, 0);
+	assert_int_equal(custody_take(custody, slow, true), 0);
+	custody_prove(custody, 5, 0, false); /* before its sender has heard of it */
+	custody_accepted(custody, slow);
+	assert_true(custody_has_hole(custody)); /* 4 was there before 5 was begun */
+	custody_free(custody);
+}
+
+static void two_that_are_sent_at_the_same_time_come_in_any_order(void **state)
+{
+	struct custody *custody = custody_of(0);
+	struct custody_item *first = item_of(1, 0), *second = item_of(2, 0);
+
+	(void)state;
+	assert_int_equal(custody_take(custody, first, false), 0);
+	assert_int_equal(custody_take(custody, second, false), 0);
+	custody_accepted(custody, first);
+	custody_accepted(custody, second);
+	custody_prove(custody, 2, 0, false);
+	assert_false(custody_has_hole(custody));
+	custody_free(custody);
+}
+
+static void what_is_owed_is_sent_again_in_its_order(void **state)
+{
+	struct custody *custody = custody_of(5);
+	struct custody_item *copy;
+
+	(void)state;
+	assert_null(custody_next_owed(custody));
+	custody_prove(custody, 2, 0, false);
+	custody_owe_all(custody);
+	assert_true(custody_has_owed(custody));
+	for (uint64_t seqno = 1; seqno <= 5; seqno++) {
+		if (seqno == 2)
+			continue;
+		copy = custody_next_owed(custody);
+		assert_non_null(copy);
+		assert_int_equal(copy->seqno, seqno);
+		assert_true(copy->is_sent);
+		assert_string_equal(copy->text, "text");
+		if (seqno == 4)
+			custody_prove(custody, 4, 0, false); /* the first copy, late */
+		custody_paid(custody, copy);
+		free(copy);
+	}
+	assert_false(custody_has_owed(custody));
+	assert_false(custody_is_settled(custody));
+	assert_int_equal(custody_count(custody, NULL), 3);
+	custody_free(custody);
+}
+
+static void a_refused_record_needs_its_disavowal(void **state)
+{
+	struct custody *custody = custody_of(0);
+	struct custody_item *first = item_of(1, 0), *copy;
+
+	(void)state;
+	first->next_part = item_of(1, 1);
+	assert_int_equal(custody_take(custody, first, false), 0);
+	custody_prove(custody, 1, 0, false); /* it is in the log, and did not happen */
+	custody_refused(custody, first, 1);
+	assert_int_equal(custody_count(custody, NULL), 1);
+	custody_prove(custody, 1, 0, false);
+	assert_int_equal(custody_count(custody, NULL), 1);
+	copy = custody_next_owed(custody);
+	assert_true(copy->refused && copy->is_sent);
+	custody_paid(custody, copy);
+	free(copy);
+	custody_prove(custody, 1, 0, true);
+	assert_int_equal(custody_count(custody, NULL), 0);
+	custody_free(custody);
+}
+
+static void *take_one(void *data)
+{
+	struct custody_item *item = item_of(1000, 0);
+	int r = custody_take(data, item, false);
+
+	if (r < 0)
+		custody_item_free(item);
+	else
+		custody_accepted(data, item);
+	return r < 0 ? (void *)1 : NULL;
+}
+
+/* One waits at the gate; then there is room, or the gate is closed. */
+static void wait_at_the_gate(bool close_it)
+{
+	const struct timespec ms20 = { .tv_nsec = 20000000 };
+	struct custody *custody = custody_of(0);
+	struct custody_item *item;
+	pthread_t thread;
+	void *refused;
+
+	custody_set_window(custody, 8);
+	for (uint64_t seqno = 1; seqno <= 8; seqno++) {
+		item = item_of(seqno, 0);
+		assert_int_equal(custody_take(custody, item, false), 0);
+		custody_accepted(custody, item);
+	}
+	assert_int_equal(pthread_create(&thread, NULL, take_one, custody), 0);
+	(void)nanosleep(&ms20, NULL);
+	assert_int_equal(custody_count(custody, NULL), 8);
+	item = item_of(9, 0);
+	assert_int_equal(custody_take(custody, item, true), 0); /* at once */
+	custody_abandoned(custody, item);
+	if (close_it) {
+		custody_close(custody);
+	} else {
+		custody_prove(custody, 1, 0, false);
+		assert_true(custody_looked(custody));
+	}
+	assert_int_equal(pthread_join(thread, &refused), 0);
+	assert_int_equal(refused != NULL, close_it);
+	assert_int_equal(custody_count(custody, NULL), 8);
+	custody_free(custody);
+}
+
+static void who_finds_no_room_waits_for_it(void **state)
+{
+	(void)state;
+	wait_at_the_gate(false);
+}
+
+static void who_waits_is_sent_away_when_the_gate_is_closed(void **state)
+{
+	(void)state;
+	wait_at_the_gate(true);
+}
+
+static void without_a_log_what_left_the_queues_is_settled(void **state)
+{
+	struct custody *custody = custody_of(10);
+	uint64_t stamp = custody_stamp(custody);
+	struct custody_item *item = item_of(11, 0);
+
+	(void)state;
+	assert_int_equal(custody_take(custody, item, false), 0);
+	custody_accepted(custody, item);
+	assert_true(custody_prove_before(custody, stamp, 4));
+	assert_int_equal(custody_count(custody, NULL), 4);
+	assert_true(custody_has_before(custody, stamp));
+	assert_true(custody_prove_before(custody, stamp, 0));
+	assert_int_equal(custody_count(custody, NULL), 1);
+	assert_false(custody_prove_before(custody, stamp, 0));
+	assert_false(custody_has_before(custody, stamp));
+	custody_free(custody);
+}
+
+/* The lines of auditd's log. */
+
+#define HEAD "type=DAC_CHECK msg=audit(1795466914.207:1): pid="
+#define BODY " uid=0 auid=0 ses=1 msg='op=open acct=\"a\" seqno=7 "
+#define TAIL "exe=\"/x\" hostname=? addr=? terminal=? res=success'\035UID=\"root\""
+
+static void a_line_is_ours_if_it_is_whole_and_has_our_pid(void **state)
+{
+	static const struct {
+		const char *line;
+		bool is_ours;
+		struct audit_log_line said;
+	} rows[] = {
+		{ HEAD "42" BODY TAIL, true, { 7, 0, false } },
+		{ "node=a.b " HEAD "42" BODY TAIL, true, { 7, 0, false } },
+		{ HEAD "42" BODY "part=3/9 " TAIL, true, { 7, 2, false } },
+		{ HEAD "42" BODY "resent=yes refused=yes " TAIL, true, { 7, 0, true } },
+		{ HEAD "42 uid=0 msg='op=wake count=5 " TAIL, true, { 0, 5, false } },
+		{ HEAD "421" BODY TAIL, false, {} },
+		{ HEAD "4" BODY TAIL, false, {} },
+		{ HEAD "42" BODY "exe=\"/x\" res=succ", false, {} },
+		{ HEAD "42" BODY HEAD "42" BODY TAIL, false, {} }, /* torn */
+		{ HEAD "42 uid=0 res=1 op=login", false, {} },
+		{ "pid=42 msg='op=open seqno=7 res=success'", false, {} },
+		{ "", false, {} },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct audit_log_line said = {};
+		bool is_ours =
+			audit_log_parse(rows[i].line, strlen(rows[i].line), 42, &said);
+
+		assert_int_equal(is_ours, rows[i].is_ours);
+		if (!is_ours)
+			continue;
+		assert_int_equal(said.seqno, rows[i].said.seqno);
+		assert_int_equal(said.part, rows[i].said.part);
+		assert_int_equal(said.refused, rows[i].said.refused);
+	}
 }
 
 int main(void)
@@ -493,9 +654,15 @@ int main(void)
 		TEST(the_last_gap_is_accounted_for_at_the_end),
 		TEST(a_change_of_mode_holds_for_the_next_record),
 		TEST(states_have_names_that_need_no_encoding),
-		TEST(the_ring_keeps_what_is_not_settled),
-		TEST(the_ring_counts_what_it_could_not_keep),
-		TEST(the_ring_survives_every_mix_of_lengths),
+		TEST(what_is_seen_in_the_log_is_forgotten),
+		TEST(a_later_record_in_the_log_shows_that_one_is_missing),
+		TEST(two_that_are_sent_at_the_same_time_come_in_any_order),
+		TEST(what_is_owed_is_sent_again_in_its_order),
+		TEST(a_refused_record_needs_its_disavowal),
+		TEST(who_finds_no_room_waits_for_it),
+		TEST(who_waits_is_sent_away_when_the_gate_is_closed),
+		TEST(without_a_log_what_left_the_queues_is_settled),
+		TEST(a_line_is_ours_if_it_is_whole_and_has_our_pid),
 	};
 	int r;
 
