@@ -4,6 +4,7 @@
 import ctypes
 import fcntl
 import os
+import re
 import signal
 import socket
 import struct
@@ -18,6 +19,8 @@ LIB = os.path.join(os.path.dirname(__file__), "..", "..", "scripts", "lib.sh")
 
 _NETLINK_AUDIT = 9
 _AUDIT_GET = 1000
+_AUDIT_SET = 1001
+_AUDIT_STATUS_ENABLED = 1
 _AUDIT_TRUSTED_APP = 1121
 _NLM_F_REQUEST = 1
 _NLM_F_ACK = 4
@@ -60,6 +63,15 @@ class Kernel:
     def write(self, text):
         """Writes a user record and waits for the kernel's acknowledgement."""
         self._request(_AUDIT_TRUSTED_APP, _NLM_F_ACK, text.encode() + b"\0")
+        self._acknowledged()
+
+    def enable(self, on):
+        """In less time than it takes to run auditctl."""
+        status = struct.pack("=10I", _AUDIT_STATUS_ENABLED, int(on), *[0] * 8)
+        self._request(_AUDIT_SET, _NLM_F_ACK, status)
+        self._acknowledged()
+
+    def _acknowledged(self):
         while True:
             data = self._socket.recv(9000)
             _, kind, _, sequence, _ = struct.unpack_from("=IHHII", data)
@@ -100,7 +112,7 @@ class Auditd:
         self.is_ours = not self._runs()
         if self.is_ours:
             self._shell("audit_settings_save", self.settings)
-            self._shell("write_auditd_config", self.directory)
+            self.configure()
             self.start()
         else:
             self.log = self._configured_log()
@@ -110,6 +122,18 @@ class Auditd:
             self.stop()
             self._shell("audit_settings_restore", self.settings)
         os.close(self._lock)
+
+    def configure(self, **settings):
+        """The configuration of the tests, with some settings changed; for the next start."""
+        self._shell("write_auditd_config", self.directory)
+        name = os.path.join(self.directory, "config", "auditd.conf")
+        with open(name, encoding="utf-8") as config:
+            text = config.read()
+        for setting, value in settings.items():
+            text, n = re.subn(f"(?m)^{setting} = .*$", f"{setting} = {value}", text)
+            assert n == 1, setting
+        with open(name, "w", encoding="utf-8") as config:
+            config.write(text)
 
     def _runs(self):
         """The kernel goes on naming a daemon that was killed, until a record cannot be sent."""
@@ -175,6 +199,8 @@ class Auditd:
                 self._process = None
             if self._process is None:
                 self.start()
+            subprocess.run(["auditctl", "-b", "8192"], check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(["auditctl", "-D"], check=True, stdout=subprocess.DEVNULL)
             if not self.kernel.status()["enabled"]:
                 self.enable(True)
 
