@@ -275,8 +275,9 @@ static struct policy *policy_new(const char *file, const char *text, size_t leng
 	policy->n_refs = 1;
 	policy->file = strdup(file);
 	policy->text = malloc(length + 1);
-	if (!policy->file || !policy->text || policy_hash(text, length, policy->hash) < 0)
+	if (!policy->file || !policy->text)
 		return policy_unref(policy);
+	policy_hash(text, length, policy->hash);
 	slash = strrchr(policy->file, '/');
 	policy->name = slash ? slash + 1 : policy->file;
 	if (length > 0)

@@ -25,9 +25,12 @@ static size_t hash_index(const struct hash_table *table, uint64_t key)
 
 int hash_init(struct hash_table *table, uint64_t (*key)(const struct hash_link *link))
 {
-	*table = (struct hash_table){ .n_buckets = HASH_BUCKETS_MIN, .key = key };
-	table->buckets = calloc(table->n_buckets, sizeof(*table->buckets));
-	return table->buckets ? 0 : -ENOMEM;
+	*table = (struct hash_table){ .key = key };
+	table->buckets = calloc(HASH_BUCKETS_MIN, sizeof(*table->buckets));
+	if (!table->buckets)
+		return -ENOMEM;
+	table->n_buckets = HASH_BUCKETS_MIN;
+	return 0;
 }
 
 void hash_fini(struct hash_table *table)

@@ -341,8 +341,7 @@ static void the_hash_is_sha256_of_the_bytes(void **state)
 	char hash[65];
 
 	(void)state;
-	assert_int_equal(policy_hash("abc", 3, hash),
-			 0); /* FIPS 180-4, its first example */
+	policy_hash("abc", 3, hash); /* FIPS 180-4, its first example */
 	assert_string_equal(hash, "ba7816bf8f01cfea414140de5dae2223"
 				  "b00361a396177a9cb410ff61f20015ad");
 	assert_int_equal(strlen(policy->hash), 64);
