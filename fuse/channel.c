@@ -153,8 +153,13 @@ static ssize_t channel_writev(int fd, struct iovec *iov, int count, void *userda
 	const struct fuse_out_header *header = iov[0].iov_base;
 
 	(void)userdata;
-	if (!attached->initialised && header->unique == attached->init_unique)
-		return answer_init(attached, iov, count);
+	if (!attached->initialised && header->unique == attached->init_unique) {
+		if (header->error == 0)
+			return answer_init(attached, iov, count);
+		/* The kernel would answer every request with an error for good. */
+		attached->init_error = header->error;
+		fuse_session_exit(attached->session);
+	}
 	return writev(fd, iov, count);
 }
 
@@ -175,6 +180,7 @@ int channel_attach(struct channel *channel, struct fuse_session *session)
 	};
 
 	attached = channel;
+	channel->session = session;
 	return fuse_session_custom_io(session, &io, channel->fd);
 }
 

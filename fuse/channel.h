@@ -22,6 +22,8 @@ struct channel {
 	bool want_passthrough; /* set before the session begins */
 	bool passthrough;      /* both sides have it; constant once INIT is answered */
 	bool initialised;
+	int init_error; /* -errno: libfuse refused to begin, and the session ends */
+	struct fuse_session *session;
 	_Atomic uint64_t n_requests; /* ever read; for status */
 	uint64_t init_unique;	     /* of the INIT request, while it is not answered */
 	uint8_t init_request[256];   /* for a successor of this process */

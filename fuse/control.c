@@ -214,8 +214,10 @@ int control_start(dev_t device, const struct control_actions *actions,
 	struct control *control = calloc(1, sizeof(*control));
 	int r;
 
-	if (!control)
+	if (!control) {
+		log_warning("no memory: this guard serves without control");
 		return -ENOMEM;
+	}
 	control->actions = *actions;
 	control->wake_fd = -1;
 	for (size_t i = 0; i < N_CLIENTS; i++)

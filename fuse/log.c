@@ -2,6 +2,7 @@
 /* Messages for the admin. */
 #include <errno.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <syslog.h>
 
@@ -9,6 +10,7 @@
 
 static bool on_stderr = true;
 static bool on_syslog;
+static atomic_bool has_erred;
 
 void log_init(bool to_stderr, bool to_syslog)
 {
@@ -43,6 +45,17 @@ void log_error(const char *format, ...)
 	va_start(args, format);
 	log_line(LOG_ERR, format, args);
 	va_end(args);
+	atomic_store(&has_erred, true);
+}
+
+void log_erred_elsewhere(void)
+{
+	atomic_store(&has_erred, true);
+}
+
+bool log_has_erred(void)
+{
+	return atomic_load(&has_erred);
 }
 
 void log_warning(const char *format, ...)

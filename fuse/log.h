@@ -12,3 +12,7 @@ void log_init(bool to_stderr, bool to_syslog);
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Whether there was an error to be told, ever; and that a process of ours told one. */
+bool log_has_erred(void);
+void log_erred_elsewhere(void);

@@ -12,6 +12,7 @@
 #include "fuse/control-verbs.h"
 #include "fuse/fs.h"
 #include "fuse/log.h"
+#include "fuse/loop.h"
 #include "fuse/mount.h"
 #include "fuse/mounter.h"
 #include "fuse/options.h"
@@ -20,10 +21,6 @@
 #include "fuse/seal.h"
 #include "fuse/signals.h"
 #include "fuse/util.h"
-
-/* No request ever waits for another one, or for a lock of a user's (DESIGN, Locks):
- * threads only wait for the source and for the trail. */
-#define WORKER_THREADS 16
 
 struct daemon {
 	struct options options;
@@ -50,7 +47,9 @@ static void log_libfuse(enum fuse_log_level level, const char *format, va_list a
 
 	vsnprintf(text, sizeof(text), format, args);
 	text[strcspn(text, "\n")] = '\0';
-	if (level <= FUSE_LOG_WARNING)
+	if (level <= FUSE_LOG_ERR)
+		log_error("%s", text);
+	else if (level <= FUSE_LOG_WARNING)
 		log_warning("%s", text);
 }
 
@@ -71,6 +70,11 @@ static int check(struct daemon *daemon)
 		log_error("'%s' is guarded already: 'umount %s' first",
 			  options->mountpoint, options->mountpoint);
 		return -EBUSY;
+	}
+	if (r < 0) {
+		log_error("cannot tell what is mounted (/proc/self/mounts): %s",
+			  strerror(-r));
+		return r;
 	}
 	r = seal_check(options->source, options->mountpoint, options->unsealed);
 	if (r < 0 && !(r == -EPERM && options->unsealed))
@@ -142,15 +146,27 @@ static int put_mount(const struct daemon *daemon)
 	return daemon->mounter ? mounter_mount(daemon->mounter) : mount_guard(&request);
 }
 
+/* What was mounted a moment ago and has never been served. */
+static void take_back_mount(const struct daemon *daemon)
+{
+	if (daemon->mounter)
+		mounter_unmount(daemon->mounter);
+	else
+		mount_detach(daemon->options.mountpoint);
+}
+
 /* After umount(8) the path may be a mount point of something else. */
 static void remove_mount(const struct daemon *daemon)
 {
 	const char *mountpoint = daemon->options.mountpoint;
+	int is_guard = daemon->mounter ? 1 : mount_is_guard(mountpoint);
 
-	if (daemon->mounter)
-		mounter_unmount(daemon->mounter);
-	else if (mount_is_guard(mountpoint) > 0)
-		mount_detach(mountpoint);
+	if (is_guard < 0)
+		log_error("cannot tell whether '%s' is still mounted: %s; 'umount %s' "
+			  "removes it",
+			  mountpoint, strerror(-is_guard), mountpoint);
+	else if (is_guard > 0)
+		take_back_mount(daemon);
 }
 
 static int open_session(struct daemon *daemon)
@@ -163,10 +179,8 @@ static int open_session(struct daemon *daemon)
 	daemon->session = fuse_session_new(&args, &filesystem_operations,
 					   sizeof(filesystem_operations), fs);
 	fuse_opt_free_args(&args); /* the session took what it needs from its copy */
-	if (!daemon->session) {
-		log_error("libfuse cannot make a session");
+	if (!daemon->session)
 		return -ENOMEM;
-	}
 	fd = put_mount(daemon);
 	if (fd < 0)
 		return fd;
@@ -175,8 +189,7 @@ static int open_session(struct daemon *daemon)
 	fs->on_ready = on_ready;
 	r = channel_attach(&fs->channel, daemon->session);
 	if (r < 0) {
-		log_error("libfuse does not take the device: %s", strerror(-r));
-		remove_mount(daemon);
+		take_back_mount(daemon);
 		close(fd);
 	}
 	return r;
@@ -250,7 +263,9 @@ static void leave_mount(const struct daemon *daemon, bool by_signal, int error)
 {
 	const char *mountpoint = daemon->options.mountpoint;
 
-	if (by_signal)
+	if (!daemon->fs.channel.initialised)
+		take_back_mount(daemon);
+	else if (by_signal)
 		remove_mount(daemon);
 	else if (error < 0)
 		log_error("serving '%s' failed: %s; the mount is left in place, 'umount "
@@ -259,47 +274,54 @@ static void leave_mount(const struct daemon *daemon, bool by_signal, int error)
 			  mountpoint, strerror(-error), mountpoint);
 }
 
-/* All threads but libfuse's run by now, and those inherit it. */
-static void filter_calls(void)
+/* All threads but those that serve run by now, and those inherit it. A kernel without
+ * filters is served on; whoever has no memory for one has none to serve. */
+static int filter_calls(void)
 {
 	int r = call_filter_install();
 
-	if (r < 0)
+	if (r < 0 && r != -ENOMEM)
 		log_warning("the system calls of the guard are not filtered (seccomp): "
 			    "%s",
 			    strerror(-r));
+	return r == -ENOMEM ? r : 0;
+}
+
+static const char *reason_of_end(const struct daemon *daemon, bool by_signal, int error)
+{
+	if (by_signal)
+		return "signal";
+	if (error == 0)
+		return "unmounted";
+	return daemon->fs.channel.initialised ? "error" : "not mounted";
 }
 
 static int serve(struct daemon *daemon)
 {
 	const struct signal_actions actions = { on_end, on_reload, daemon };
-	struct fuse_loop_config *config = fuse_loop_cfg_create();
 	struct control_verbs *control;
 	struct signals *signals;
 	bool by_signal;
 	int r;
 
-	if (!config)
-		return -ENOMEM;
-	fuse_loop_cfg_set_max_threads(config, WORKER_THREADS);
-	fuse_loop_cfg_set_clone_fd(config, 0); /* KERNEL-NOTES: not with failover */
 	r = signals_start(&actions, &signals);
 	if (r < 0) {
-		remove_mount(daemon);
-	} else {
-		control = start_control(daemon);
-		filter_calls();
-		r = fuse_session_loop_mt(daemon->session, config);
-		by_signal = signals_stop(signals);
-		leave_mount(daemon, by_signal, r);
-		control_verbs_stop(control);
-		/* The record of the end comes after everything is flushed. */
-		daemon->fs.handles = handle_table_free(daemon->fs.handles);
-		guard_record_end(daemon->fs.guard, by_signal ? "signal"
-						   : r < 0   ? "error"
-							     : "unmounted");
+		take_back_mount(daemon);
+		guard_record_end(daemon->fs.guard, "not mounted");
+		return r;
 	}
-	fuse_loop_cfg_destroy(config);
+	control = start_control(daemon);
+	r = filter_calls();
+	if (r == 0)
+		r = loop_run(daemon->session, SIGNALS_WAKE_UP);
+	if (r == 0)
+		r = daemon->fs.channel.init_error;
+	by_signal = signals_stop(signals);
+	leave_mount(daemon, by_signal, r);
+	control_verbs_stop(control);
+	/* The record of the end comes after everything is flushed. */
+	daemon->fs.handles = handle_table_free(daemon->fs.handles);
+	guard_record_end(daemon->fs.guard, reason_of_end(daemon, by_signal, r));
 	return r;
 }
 
@@ -409,6 +431,8 @@ int main(int argc, char *argv[])
 		       fuse_pkgversion());
 	else if (r == 0)
 		r = start(&daemon);
+	if (r < 0 && !log_has_erred())
+		log_error("cannot start: %s", strerror(-r));
 	daemon_fini(&daemon);
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -112,10 +112,16 @@ static int check(const struct mounter_request *request, const struct stat *mount
 		r = check_same("mount point", mount->mountpoint, mountpoint);
 	if (r < 0)
 		return r;
-	if (mount_is_guard(mount->mountpoint) > 0) {
+	r = mount_is_guard(mount->mountpoint);
+	if (r > 0) {
 		log_error("'%s' is guarded already: 'umount %s' first", mount->mountpoint,
 			  mount->mountpoint);
 		return -EBUSY;
+	}
+	if (r < 0) {
+		log_error("cannot tell what is mounted (/proc/self/mounts): %s",
+			  strerror(-r));
+		return r;
 	}
 	if (!request->is_sealed)
 		return 0;
@@ -178,6 +184,14 @@ static void obey(int fd, const struct mounter_request *request)
 	_exit(EXIT_SUCCESS);
 }
 
+/* Of a process that still lives: it has said what is wrong. */
+static int heed(int answer)
+{
+	if (answer < 0 && answer != -EPIPE)
+		log_erred_elsewhere();
+	return answer;
+}
+
 static int ask(struct mounter *mounter, enum command command, int *ret_passed)
 {
 	int word = (int)command;
@@ -185,7 +199,7 @@ static int ask(struct mounter *mounter, enum command command, int *ret_passed)
 	*ret_passed = -1;
 	if (send(mounter->fd, &word, sizeof(word), MSG_NOSIGNAL) < 0)
 		return -errno;
-	return receive_answer(mounter->fd, ret_passed);
+	return heed(receive_answer(mounter->fd, ret_passed));
 }
 
 int mounter_start(const struct mounter_request *request, struct mounter **ret)
@@ -206,7 +220,7 @@ int mounter_start(const struct mounter_request *request, struct mounter **ret)
 		obey(fds[1], request); /* closes the other one */
 	close(fds[1]);
 	mounter->fd = fds[0];
-	r = receive_answer(mounter->fd, &passed);
+	r = heed(receive_answer(mounter->fd, &passed));
 	if (r < 0)
 		mounter = mounter_free(mounter);
 	*ret = mounter;

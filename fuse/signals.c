@@ -41,12 +41,12 @@ void signals_block(void)
 	sigset_t set = handled_signals();
 
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	sigaction(SIGUSR1, &action, NULL);
+	sigaction(SIGNALS_WAKE_UP, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGIO, SIG_IGN); /* of a lease: promotion.c */
 }
 
-/* libfuse's loop waits on a semaphore, which only a signal interrupts. Between its look
+/* The loop waits on a semaphore, which only a signal interrupts. Between its look
  * at the exit flag and its wait a signal would be lost, so it is sent until the loop has
  * ended. */
 static void end_loop(struct signals *signals)
@@ -56,7 +56,7 @@ static void end_loop(struct signals *signals)
 	atomic_store(&signals->by_signal, true);
 	signals->actions.end(signals->actions.data);
 	while (!atomic_load(&signals->loop_ended)) {
-		pthread_kill(signals->loop, SIGUSR1);
+		pthread_kill(signals->loop, SIGNALS_WAKE_UP);
 		nanosleep(&pause, NULL);
 	}
 }

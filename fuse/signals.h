@@ -2,7 +2,11 @@
 /* SIGTERM and SIGINT end the service in order, SIGHUP reads the policy again. */
 #pragma once
 
+#include <signal.h>
 #include <stdbool.h>
+
+/* Interrupts a system call, and has no other effect. */
+#define SIGNALS_WAKE_UP SIGUSR1
 
 struct signals;
 
