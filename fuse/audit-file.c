@@ -136,8 +136,8 @@ static int file_write(void *sink, const struct record *record, unsigned how)
 
 	(void)how;
 	r = record_format_json(record, &line);
-	if (r < 0)
-		return r;
+	if (r < 0) /* no memory for this one is no outage for all */
+		return r == -ENOMEM ? -E2BIG : r;
 
 	pthread_mutex_lock(&file->lock);
 	if (file->torn) { /* so that the half line spoils no other */

@@ -347,6 +347,12 @@ static int adopt_created(struct creation *new, int *fd)
 	return r;
 }
 
+/* A file that nobody can be given a handle of, for want of memory or descriptors. */
+static bool take_back(const struct creation *new)
+{
+	return !new->name || unlinkat(new->dir.fd, new->name, 0) == 0;
+}
+
 static int create(struct creation *new)
 {
 	struct action *action = &new->action;
@@ -370,8 +376,11 @@ static int create(struct creation *new)
 	if (r < 0)
 		return r;
 	fd = create_in_source(new);
-	r = fd < 0 ? fd : adopt_created(new, &fd);
-	return r < 0 ? fs_settle(new->req, action, r) : 0;
+	if (fd < 0)
+		return fs_settle(new->req, action, fd);
+	r = adopt_created(new, &fd);
+	/* What cannot be taken back was done, as the record says. */
+	return r < 0 && take_back(new) ? fs_settle(new->req, action, r) : r;
 }
 
 /* A name that was not there when the kernel looked, but is now: an open like any other.

@@ -144,6 +144,26 @@ static char *make_line(const char *text)
 	return line;
 }
 
+/* ASCII only: no terminal that shows the file is at the mercy of a name in it. */
+#define DUMP_FLAGS (JSON_COMPACT | JSON_ENSURE_ASCII)
+
+/* json_dumps(3) leaves out a key that it has no memory for (2.14): so the memory is there
+ * first. */
+static char *dump(const json_t *object)
+{
+	size_t size = json_dumpb(object, NULL, 0, DUMP_FLAGS);
+	char *text = size > 0 ? malloc(size + 1) : NULL;
+
+	if (!text)
+		return NULL;
+	if (json_dumpb(object, text, size, DUMP_FLAGS) != size) {
+		free(text);
+		return NULL;
+	}
+	text[size] = '\0';
+	return text;
+}
+
 int record_format_json(const struct record *record, char **ret)
 {
 	json_t *object = json_object();
@@ -153,9 +173,8 @@ int record_format_json(const struct record *record, char **ret)
 	if (!object)
 		return -ENOMEM;
 	r = fill(object, record);
-	/* ASCII only: no terminal that shows the file is at the mercy of a name in it. */
 	if (r == 0)
-		text = json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII);
+		text = dump(object);
 	json_decref(object);
 	if (text)
 		line = make_line(text);
