@@ -2,6 +2,7 @@
 /* The bounded cache of O_PATH descriptors. */
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "fuse/node-fd.h"
 #include "fuse/node.h"
@@ -12,9 +13,25 @@
 #define SLOT_USED_AGAIN	 0x80000000	  /* the clock's second chance */
 #define SLOT_INDEX(slot) ((slot) & ~SLOT_USED_AGAIN)
 
+static uint32_t share_of_descriptors(uint32_t most)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 ||
+	    limit.rlim_cur / NODE_FDS_SHARE >= most)
+		return most;
+	return limit.rlim_cur < NODE_FDS_SHARE
+		       ? 1
+		       : (uint32_t)(limit.rlim_cur / NODE_FDS_SHARE);
+}
+
 void node_fds_init(struct node_fds *fds)
 {
-	*fds = (struct node_fds){ .lock = PTHREAD_MUTEX_INITIALIZER };
+	*fds = (struct node_fds){
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.n_slots = share_of_descriptors(NODE_FDS_KEPT),
+		.n_removed_max = share_of_descriptors(NODE_FDS_REMOVED),
+	};
 }
 
 /* Under fds->lock. */
@@ -40,11 +57,11 @@ static int node_fds_open(const struct source *source, const struct node *node)
  * Gives up after two rounds: then everything is in use. */
 static int node_fds_find_slot(struct node_fds *fds, uint32_t *ret_slot, int *ret_evicted)
 {
-	for (uint32_t i = 0; i < 2 * NODE_FDS_KEPT; i++) {
+	for (uint32_t i = 0; i < 2 * fds->n_slots; i++) {
 		uint32_t slot = fds->hand;
 		struct node *node = fds->slots[slot];
 
-		fds->hand = (fds->hand + 1) % NODE_FDS_KEPT;
+		fds->hand = (fds->hand + 1) % fds->n_slots;
 		*ret_slot = slot;
 		if (!node)
 			return 0;
@@ -139,7 +156,7 @@ void node_fds_keep(struct node_fds *fds, struct node *node, int fd)
 void node_fds_keep_removed(struct node_fds *fds, struct node *node, int fd)
 {
 	pthread_mutex_lock(&fds->lock);
-	if (fds->n_removed < NODE_FDS_REMOVED && keep(fds, node, fd, SLOT_REMOVED))
+	if (fds->n_removed < fds->n_removed_max && keep(fds, node, fd, SLOT_REMOVED))
 		fds->n_removed++;
 	pthread_mutex_unlock(&fds->lock);
 }
