@@ -6,7 +6,8 @@ BUILD_PACKAGES=(build-essential meson ninja-build pkg-config libfuse3-dev libacl
 	libaudit-dev libauparse-dev libinih-dev libcap-ng-dev libseccomp-dev libssl-dev
 	libjansson-dev libcmocka-dev)
 RUN_PACKAGES=(fuse3 auditd acl attr util-linux procps python3)
-TEST_PACKAGES=(python3-pytest git rsync sqlite3 mandoc libcap2-bin systemd stress-ng)
+TEST_PACKAGES=(python3-pytest git rsync sqlite3 mandoc libcap2-bin systemd stress-ng xfsprogs
+	btrfs-progs)
 FUZZ_PACKAGES=(clang libclang-rt-dev llvm)
 # The auditor's page is opened in a real browser.
 REPORT_TEST_PACKAGES=(chromium)
