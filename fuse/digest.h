@@ -31,7 +31,7 @@ struct digest_meter {
 int digest_file(int fd, struct digest_meter *meter, struct digest *ret,
 		struct stat *ret_stat);
 
-/* Of bytes in memory. 0 or -ENOMEM. */
+/* Of bytes in memory. 0: it allocates nothing. */
 int digest_bytes(const void *bytes, size_t length, struct digest *ret);
 
 /* Whether mtime, ctime, size, inode and device agree. */
