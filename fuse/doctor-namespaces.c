@@ -58,12 +58,13 @@ static int namespace_of(const struct doctor *doctor, const char *process,
 	return doctor_readlink(doctor, path, name, NAMESPACE_SIZE);
 }
 
-/* Mounted there on purpose; or else as each namespace has a copy of our mounts. */
+/* Mounted there on purpose; or else as each namespace has a copy of our mounts, or ours is
+ * a piece of theirs. */
 static bool is_made(const struct share *share, const struct mount_entry *entry,
 		    const char *point)
 {
 	return strcmp(point, share->source) != 0 ||
-	       strcmp(entry->root, share->on->root) != 0;
+	       !path_covers(entry->root, share->on->root);
 }
 
 /* 1: nobody but root gets there. */

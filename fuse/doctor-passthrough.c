@@ -15,8 +15,9 @@ static const struct doctor_check checks[] = {
 			  "the disk",
 			  "run Linux 6.9 or later, and put the source of {} on a file "
 			  "system that is not itself stacked (overlayfs, FUSE)" },
-	[ANSWER] = { "guard-answers", DOCTOR_CRITICAL,
-		     "a guard does not answer: its share may be dead",
+	[ANSWER] = { "guard-answers", DOCTOR_WARNING,
+		     "a guard does not answer: its share may be dead, and what only it "
+		     "can tell is not known",
 		     "'modelguardctl status {}' tells why; umount it and mount it anew" },
 };
 
@@ -50,8 +51,8 @@ static void look(struct doctor *doctor)
 			doctor_unknown(doctor, &checks[PASSTHROUGH], share->mountpoint,
 				       "guards answer to root only");
 		else
-			doctor_found(doctor, &checks[ANSWER], share->mountpoint,
-				     "it was asked over its control socket");
+			doctor_found(doctor, &checks[ANSWER], share->mountpoint, "%s",
+				     share->fault ? share->fault : "no answer");
 	}
 }
 

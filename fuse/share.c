@@ -160,10 +160,11 @@ static void ask_guards(struct shares *shares)
 		for (size_t j = 0; guard->mountpoint && j < shares->n_items; j++) {
 			struct share *share = &shares->items[j];
 
-			if (share->mountpoint &&
-			    strcmp(share->mountpoint, guard->mountpoint) == 0)
-				share->status =
-					ctl_ask_guard(guard, CONTROL_STATUS, &fault);
+			if (!share->mountpoint ||
+			    strcmp(share->mountpoint, guard->mountpoint) != 0)
+				continue;
+			share->status = ctl_ask_guard(guard, CONTROL_STATUS, &fault);
+			share->fault = share->status ? NULL : strdup(fault.text);
 		}
 	}
 }
@@ -194,6 +195,7 @@ void shares_fini(struct shares *shares)
 		free(share->source);
 		free(share->mountpoint);
 		free(share->inner);
+		free(share->fault);
 		json_decref(share->status);
 	}
 	free(shares->items);

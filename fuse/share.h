@@ -18,6 +18,7 @@ struct share {
 	const struct mount_entry *on;
 	char *inner;
 	json_t *status; /* of the guard, if it has answered */
+	char *fault;	/* else why not; NULL: it was not asked, or no memory */
 };
 
 struct shares {
