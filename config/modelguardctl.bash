@@ -57,13 +57,18 @@ _modelguardctl()
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 		return
 		;;
-	--role | --zone | --reason) return ;;
+	--role | --zone | --reason | --record) return ;;
+	--pid)
+		mapfile -t COMPREPLY < <(compgen -W "$(cd /proc && echo [0-9]*)" -- "$word")
+		return
+		;;
 	esac
 	for ((i = 2; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		-p | --policy | --old | --owner | --mount | --can | --fail-on | --input | --html | \
 			--user | \
-			--path | --since | --until | --op | --role | --zone | --reason | --root) ((i++)) ;;
+			--path | --since | --until | --op | --role | --zone | --reason | --root | --pid | \
+			--record) ((i++)) ;;
 		-*) ;;
 		*) ((position++)) ;;
 		esac
@@ -74,7 +79,10 @@ _modelguardctl()
 	diff,-*) words="--fail-on --json --help" ;;
 	who,-*) words="--policy --can --mount --json --help" ;;
 	user,-*) words="--policy --json --help" ;;
-	explain,-*) words="--policy --owner --mount --json --help" ;;
+	explain,-*)
+		words="--policy --owner --mount --pid --record --since --until --input --json
+			--help"
+		;;
 	log,*)
 		words="--user --role --path --zone --op --denied --since --until --follow --summary
 			--json --input --help"
@@ -86,7 +94,7 @@ _modelguardctl()
 	hold,-* | release,-*) words="--reason --help" ;;
 	doctor,-*) words="--policy --input --root --json --help" ;;
 	status,-*) words="--json --help" ;;
-	reload,-*) words="--help" ;;
+	reload,-*) words="--json --help" ;;
 	status,* | reload,* | doctor,*)
 		mapfile -t COMPREPLY < <(compgen -d -- "$word")
 		return

@@ -52,6 +52,8 @@ static json_t *needed_json(const struct policy *policy, const struct answer *ans
 			json_array_append_new(users, user_json(role->uids[j]));
 		ctl_json_set_text(item, "role", role->name);
 		ctl_json_set(item, "line", json_integer(role->line));
+		ctl_json_set(item, "rule",
+			     rule_json(policy, answer->sufficient_lines[i]));
 		ctl_json_set(item, "groups", groups);
 		ctl_json_set(item, "users", users);
 		json_array_append_new(list, item);
@@ -59,8 +61,28 @@ static json_t *needed_json(const struct policy *policy, const struct answer *ans
 	return list;
 }
 
-int explain_json(const struct policy *policy, const struct question *question,
-		 const struct answer *answer)
+/* Who asked, as a process. */
+static json_t *process_json(const struct question *question)
+{
+	const struct process *process = question->process;
+	json_t *object = json_object(), *groups = json_array();
+
+	for (size_t i = 0; i < question->subject.n_groups; i++)
+		json_array_append_new(groups,
+				      ctl_json_group(question->subject.groups[i]));
+	ctl_json_set(object, "pid", json_integer(process->pid));
+	ctl_json_set_text(object, "comm", process->comm);
+	ctl_json_set_text(object, "exe", process->exe);
+	ctl_json_set(object, "login_uid",
+		     process->login_uid == (uid_t)-1 ? NULL
+						     : json_integer(process->login_uid));
+	ctl_json_set(object, "gid", json_integer(question->subject.gid));
+	ctl_json_set(object, "groups", groups);
+	return object;
+}
+
+json_t *explain_json(const struct policy *policy, const struct question *question,
+		     const struct answer *answer)
 {
 	const struct verdict *verdict = &answer->verdict, *rule = &answer->rule;
 	json_t *document = json_object();
@@ -93,5 +115,10 @@ int explain_json(const struct policy *policy, const struct question *question,
 		ctl_json_set(document, "needed_only_if_own",
 			     json_boolean(answer->sufficient_if_own));
 	ctl_json_set_text(document, "policy_sha256", policy->hash);
-	return ctl_json_print(document);
+	if (question->process) {
+		ctl_json_set(document, "process", process_json(question));
+		ctl_json_set(document, "new_login_differs",
+			     json_boolean(answer->login_differs));
+	}
+	return document;
 }

@@ -137,7 +137,7 @@ static void print_modes(const struct zone *zone)
 }
 
 /* The groups and users by which one comes to hold a role. */
-static void print_members(const struct role *role)
+static void print_members(const struct policy *policy, const struct role *role)
 {
 	const char *separator = "";
 	char name[NAME_SIZE];
@@ -155,7 +155,9 @@ static void print_members(const struct role *role)
 	}
 	if (role->n_gids == 0 && role->n_uids == 0)
 		fputs("nobody holds it but through a role that includes it", stdout);
-	putchar('\n');
+	fputs(" (", stdout);
+	print_place(policy, role->line);
+	puts(")");
 }
 
 static void print_needed(const struct policy *policy, const struct question *question,
@@ -177,7 +179,10 @@ static void print_needed(const struct policy *policy, const struct question *que
 			if (!role_set_has(&answer->sufficient, i))
 				continue;
 			printf("              %-18s ", policy->roles[i].name);
-			print_members(&policy->roles[i]);
+			print_members(policy, &policy->roles[i]);
+			printf("              %-18s granted by ", "");
+			print_place(policy, answer->sufficient_lines[i]);
+			putchar('\n');
 		}
 		return;
 	}
@@ -202,10 +207,59 @@ static void print_needed(const struct policy *policy, const struct question *que
 	puts(")");
 }
 
+/* "4711, python3 (/usr/bin/python3.11), logged in as alice" */
+static void print_process(const struct process *process)
+{
+	char name[NAME_SIZE];
+
+	label("process");
+	printf("%d, ", process->pid);
+	ctl_puts_safe(stdout, process->comm);
+	if (process->exe) {
+		fputs(" (", stdout);
+		ctl_puts_safe(stdout, process->exe);
+		fputs(")", stdout);
+	}
+	if (process->login_uid != (uid_t)-1) {
+		identity_user_name(process->login_uid, name, sizeof(name));
+		fputs(", logged in as ", stdout);
+		ctl_puts_safe(stdout, name);
+	}
+	putchar('\n');
+}
+
+static void print_groups(const struct policy *policy, const struct subject *subject)
+{
+	label("groups");
+	ctl_print_group(subject->gid);
+	for (size_t i = 0; i < subject->n_groups; i++) {
+		if (subject->groups[i] == subject->gid)
+			continue;
+		fputs(", ", stdout);
+		ctl_print_group(subject->groups[i]);
+	}
+	puts(policy->groups_from == GROUPS_FROM_DATABASE
+		     ? " (of the name service: groups-from = database)"
+		     : " (of the process)");
+}
+
+static void print_login(const struct question *question, const struct answer *answer)
+{
+	label("login");
+	fputs("the name service has other groups for ", stdout);
+	ctl_puts_safe(stdout, question->user);
+	printf(" now: after a new login\n            it would be %s\n",
+	       answer_allowed(answer) ? "denied" : "allowed");
+}
+
 void explain_text(const struct policy *policy, const struct question *question,
 		  const struct answer *answer)
 {
 	print_verdict(question, answer);
+	if (question->process) {
+		print_process(question->process);
+		print_groups(policy, &question->subject);
+	}
 	print_zone(policy, answer->verdict.zone);
 	print_role(policy, question, answer);
 	print_line(policy, answer->rule.line);
@@ -214,4 +268,6 @@ void explain_text(const struct policy *policy, const struct question *question,
 		print_modes(answer->rule.zone);
 	if (!answer_allowed(answer))
 		print_needed(policy, question, answer);
+	if (answer->login_differs)
+		print_login(question, answer);
 }

@@ -1,36 +1,52 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* modelguardctl explain: why someone may do something at a path, or may not. */
 #include <getopt.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "config/identity.h"
 #include "config/text.h"
 
 #include "fuse/ctl-ask.h"
 #include "fuse/ctl-explain.h"
+#include "fuse/ctl-json.h"
+#include "fuse/ctl-patience.h"
 #include "fuse/ctl-rights.h"
+#include "fuse/ctl-trail.h"
 #include "fuse/ctl.h"
+#include "fuse/util.h"
 
-enum { OPTION_OWNER = CTL_LONG, OPTION_MOUNT, OPTION_JSON };
+enum {
+	OPTION_OWNER = CTL_LONG,
+	OPTION_MOUNT,
+	OPTION_PID,
+	OPTION_RECORD,
+	OPTION_JSON,
+};
 
 static const struct ctl_option options[] = {
 	{ 'p', "policy", "FILE", "decide by this policy instead of the installed one" },
 	{ OPTION_OWNER, "owner", "USER",
 	  "the object is owned by USER (else: by nobody asked)" },
-	{ OPTION_MOUNT, "mount", "DIR", "PATH begins with the mount point DIR" },
+	{ OPTION_MOUNT, "mount", "DIR",
+	  "PATH begins with the mount point DIR; the record is of its guard" },
+	{ OPTION_PID, "pid", "PID", "of a running process: [OPERATION] PATH follow" },
+	{ OPTION_RECORD, "record", "SEQNO", "of the decision that has this seqno=" },
+	CTL_TRAIL_OPTION_SINCE,
+	CTL_TRAIL_OPTION_UNTIL,
+	CTL_TRAIL_OPTION_INPUT,
 	{ OPTION_JSON, "json", NULL, "print the answer as one JSON object" },
 	{ 0, NULL, NULL, NULL },
 };
 
 /* The command line, as it was typed. */
 struct arguments {
-	const char *policy, *owner, *mount, *user, *word, *path;
+	const char *policy, *owner, *mount, *user, *word, *path, *input;
+	const char *pid, *record;
+	struct trail_filter filter; /* its times only */
 	bool json;
 };
 
-/* A verb or an operation; a word that is both is the verb. */
-static int resolve_word(struct question *question)
+int explain_word(struct question *question)
 {
 	enum verb verb;
 
@@ -40,154 +56,256 @@ static int resolve_word(struct question *question)
 	return 0;
 }
 
-/* Each role that would be enough if the user came to hold it, too: by the decision
- * itself. */
-static void find_sufficient(const struct policy *policy, const struct question *question,
-			    bool owns, struct answer *answer)
+/* Whether the object is the user's own, if it was said whose it is. Returns CTL_OK, or
+ * the exit status, having said why. */
+static int set_owner(const struct arguments *arguments, struct question *question)
 {
-	for (unsigned i = 1; i < policy->n_roles; i++) {
-		struct role_set roles = answer->roles;
-		struct verdict verdict;
+	_cleanup_(freep) gid_t *groups = NULL;
+	struct subject owner;
+	int status;
 
-		for (size_t j = 0; j < POLICY_ROLES_MAX / 64; j++)
-			roles.bits[j] |= policy->roles[i].holds.bits[j];
-		policy_decide(policy, &roles, answer->verdict.zone, question->operation,
-			      owns, time(NULL), &verdict);
-		if (verdict.decision != DECISION_ALLOWED)
-			continue;
-		role_set_add(&answer->sufficient, i);
-		answer->any_sufficient = true;
-		answer->sufficient_if_own = owns && !question->owns;
-	}
+	if (!arguments->owner)
+		return CTL_OK;
+	status = ctl_find_user(arguments->owner, &owner, &groups);
+	if (status != CTL_OK)
+		return status;
+	question->owner = arguments->owner;
+	question->owns = owner.uid == question->subject.uid;
+	return CTL_OK;
 }
 
-static bool is_walking(enum operation operation)
+static int decide_and_show(const struct arguments *arguments, const struct policy *policy,
+			   const struct question *question, struct answer *answer)
 {
-	return operation == OPERATION_LOOKUP || operation == OPERATION_READDIR ||
-	       operation == OPERATION_CHDIR;
+	if (!arguments->json)
+		explain_text(policy, question, answer);
+	else if (ctl_json_print(explain_json(policy, question, answer)) < 0)
+		return ctl_fail("no memory");
+	return answer_allowed(answer) ? CTL_OK : CTL_NO;
 }
 
-static void decide(const struct policy *policy, const struct question *question,
-		   struct answer *ret)
+/* What the name service says now of the user whom a process has. */
+static int find_login(uid_t uid, struct subject *ret, gid_t **ret_groups)
 {
-	time_t now = time(NULL);
+	int r;
 
-	*ret = (struct answer){ 0 };
-	policy_roles(policy, &question->subject, &ret->roles);
-	policy_decide(policy, &ret->roles, policy_zone(policy, question->path),
-		      question->operation, question->owns, now, &ret->verdict);
-	ret->rule = ret->verdict;
-	if (ret->verdict.decision != DECISION_ALLOWED) {
-		ret->way = policy_zone_led_to(policy, &ret->roles, question->path);
-		ret->allowed_as_way = ret->way && is_walking(question->operation);
-		if (ret->allowed_as_way)
-			policy_decide(policy, &ret->roles, ret->way, OPERATION_LOOKUP,
-				      false, now, &ret->rule);
-		find_sufficient(policy, question, question->owns, ret);
-		if (!ret->any_sufficient)
-			find_sufficient(policy, question, true, ret);
+	*ret = (struct subject){ .uid = uid };
+	ctl_patience_start();
+	r = identity_groups(uid, &ret->gid, ret_groups, &ret->n_groups);
+	ctl_patience_stop();
+	ret->groups = *ret_groups;
+	return r;
+}
+
+/* A process keeps the groups that it was started with, and the guard takes those, unless
+ * the policy has it ask the name service. */
+static int answer_process(const struct arguments *arguments, const struct policy *policy,
+			  struct question *question)
+{
+	_cleanup_(freep) gid_t *groups = NULL;
+	struct question login = *question;
+	struct answer answer, after;
+	int r = find_login(question->subject.uid, &login.subject, &groups);
+
+	if (policy->groups_from == GROUPS_FROM_DATABASE) {
+		if (r == 0)
+			question->subject = login.subject;
+		else
+			question->subject.n_groups = 0; /* as the guard has it */
 	}
-	if (ret->rule.role)
-		policy_role_holding(policy, &question->subject,
-				    (unsigned)(ret->rule.role - policy->roles),
-				    &ret->holding);
+	explain_decide(policy, question, &answer);
+	if (r == 0) {
+		explain_decide(policy, &login, &after);
+		answer.login_differs = answer_allowed(&answer) != answer_allowed(&after);
+	}
+	return decide_and_show(arguments, policy, question, &answer);
 }
 
 /* The question is complete but for the owner. */
-static int answer(const struct arguments *arguments, struct question *question)
+static int answer_question(const struct arguments *arguments, struct question *question)
 {
 	struct policy *policy __attribute__((cleanup(policy_unrefp))) = NULL;
-	struct answer ret;
-	int status;
+	struct answer answer;
+	int status = set_owner(arguments, question);
 
-	if (arguments->owner) {
-		struct subject owner;
-		gid_t *groups = NULL;
-
-		status = ctl_find_user(arguments->owner, &owner, &groups);
-		free(groups);
-		if (status != CTL_OK)
-			return status;
-		question->owner = arguments->owner;
-		question->owns = owner.uid == question->subject.uid;
-	}
-	status = ctl_load_policy(arguments->policy, &policy);
+	if (status == CTL_OK)
+		status = ctl_load_policy(arguments->policy, &policy);
 	if (status != CTL_OK)
 		return status;
+	if (question->process)
+		return answer_process(arguments, policy, question);
+	explain_decide(policy, question, &answer);
+	return decide_and_show(arguments, policy, question, &answer);
+}
 
-	decide(policy, question, &ret);
-	if (!arguments->json)
-		explain_text(policy, question, &ret);
-	else if (explain_json(policy, question, &ret) < 0)
-		return ctl_fail("no memory");
-	return answer_allowed(&ret) ? CTL_OK : CTL_NO;
+/* A number that is not 0 and fits. */
+static bool parse_number(const char *text, uint64_t max, uint64_t *ret)
+{
+	char *end;
+
+	errno = 0;
+	*ret = strtoull(text, &end, 10);
+	return *text >= '0' && *text <= '9' && *end == '\0' && errno == 0 && *ret > 0 &&
+	       *ret <= max;
+}
+
+static int of_process(const struct ctl_verb *verb, const struct arguments *arguments,
+		      struct question *question)
+{
+	_cleanup_(process_fini) struct process process = { 0 };
+	char name[256];
+	uint64_t pid;
+	int r;
+
+	if (!parse_number(arguments->pid, INT32_MAX, &pid))
+		return ctl_usage(verb, "--pid takes the number of a process, not %s",
+				 QUOTED(arguments->pid));
+	r = process_read((pid_t)pid, &process);
+	if (r == -ESRCH) {
+		ctl_fail("no such process: %s", arguments->pid);
+		return CTL_NO_USER;
+	}
+	if (r < 0)
+		return ctl_fail("cannot look at process %s: %s", arguments->pid,
+				strerrordesc_np(-r));
+	ctl_patience_start();
+	identity_user_name(process.subject.uid, name, sizeof(name));
+	ctl_patience_stop();
+	question->user = name;
+	question->subject = process.subject;
+	question->process = &process;
+	return answer_question(arguments, question);
+}
+
+static int of_user(const struct arguments *arguments, struct question *question)
+{
+	_cleanup_(freep) gid_t *groups = NULL;
+	int status = ctl_find_user(arguments->user, &question->subject, &groups);
+
+	question->user = arguments->user;
+	return status == CTL_OK ? answer_question(arguments, question) : status;
 }
 
 static int explain(const struct ctl_verb *verb, const struct arguments *arguments)
 {
-	struct question question = { .user = arguments->user, .word = arguments->word };
-	gid_t *groups = NULL;
+	struct question question = { .word = arguments->word };
+	_cleanup_(freep) char *path = NULL;
 	const char *fault;
-	char *path;
-	int status;
 
-	if (resolve_word(&question) < 0)
+	if (explain_word(&question) < 0)
 		return ctl_usage(verb, "no such verb or operation: %s",
 				 QUOTED(arguments->word));
 	path = ctl_share_path(arguments->path, arguments->mount, &fault);
 	if (!path)
 		return fault ? ctl_usage(verb, "%s", fault) : ctl_fail("no memory");
 	question.path = path;
-	status = ctl_find_user(arguments->user, &question.subject, &groups);
-	if (status == CTL_OK)
-		status = answer(arguments, &question);
-	free(groups);
-	free(path);
-	return status;
+	return arguments->pid ? of_process(verb, arguments, &question)
+			      : of_user(arguments, &question);
+}
+
+static int of_record(const struct ctl_verb *verb, const struct arguments *arguments)
+{
+	struct record_question question = {
+		.input = arguments->input,
+		.filter = arguments->filter,
+		.policy = arguments->policy,
+		.owner = arguments->owner,
+		.mount = arguments->mount,
+		.json = arguments->json,
+	};
+	int status = ctl_trail_check_times(verb, &arguments->filter);
+
+	if (status != CTL_OK)
+		return status;
+	if (!parse_number(arguments->record, UINT64_MAX, &question.seqno))
+		return ctl_usage(verb, "--record takes the seqno= of a record, not %s",
+				 QUOTED(arguments->record));
+	return explain_record(&question);
+}
+
+/* Takes one option. Returns CTL_OK or CTL_USAGE. */
+static int take(const struct ctl_verb *verb, int code, struct arguments *arguments)
+{
+	switch (code) {
+	case 'p':
+		arguments->policy = optarg;
+		return CTL_OK;
+	case OPTION_OWNER:
+		arguments->owner = optarg;
+		return CTL_OK;
+	case OPTION_MOUNT:
+		arguments->mount = optarg;
+		return CTL_OK;
+	case OPTION_PID:
+		arguments->pid = optarg;
+		return CTL_OK;
+	case OPTION_RECORD:
+		arguments->record = optarg;
+		return CTL_OK;
+	case OPTION_JSON:
+		arguments->json = true;
+		return CTL_OK;
+	default:
+		return ctl_trail_option(verb, code, &arguments->input,
+					&arguments->filter);
+	}
+}
+
+/* USER OPERATION PATH; of a process [OPERATION] PATH; of a record nothing. */
+static int run_with(const struct ctl_verb *verb, struct arguments *arguments, int n,
+		    char **words)
+{
+	if (arguments->record && arguments->pid)
+		return ctl_usage(verb, "--record and --pid exclude each other");
+	if (arguments->record)
+		return n == 0 ? of_record(verb, arguments)
+			      : ctl_usage(verb, "with --record, takes options only");
+	if (!arguments->policy)
+		arguments->policy = CTL_POLICY_FILE;
+	if (arguments->pid && (n == 1 || n == 2)) {
+		arguments->word = n == 2 ? words[0] : "read";
+		arguments->path = words[n - 1];
+		return explain(verb, arguments);
+	}
+	if (arguments->pid)
+		return ctl_usage(verb, "with --pid, takes [OPERATION] PATH");
+	if (n != 3)
+		return ctl_usage(verb, "takes a user, a verb or operation, and a path");
+	arguments->user = words[0];
+	arguments->word = words[1];
+	arguments->path = words[2];
+	return explain(verb, arguments);
 }
 
 static int run(const struct ctl_verb *verb, int argc, char **argv)
 {
-	struct arguments arguments = { .policy = CTL_POLICY_FILE };
+	struct arguments arguments = { 0 };
 	int code;
 
 	while ((code = ctl_getopt(verb, argc, argv)) != -1) {
-		switch (code) {
-		case 'p':
-			arguments.policy = optarg;
-			break;
-		case OPTION_OWNER:
-			arguments.owner = optarg;
-			break;
-		case OPTION_MOUNT:
-			arguments.mount = optarg;
-			break;
-		case OPTION_JSON:
-			arguments.json = true;
-			break;
-		default:
+		if (take(verb, code, &arguments) != CTL_OK)
 			return CTL_USAGE;
-		}
 	}
-	if (argc - optind != 3)
-		return ctl_usage(verb, "takes a user, a verb or operation, and a path");
-	arguments.user = argv[optind];
-	arguments.word = argv[optind + 1];
-	arguments.path = argv[optind + 2];
-	return explain(verb, &arguments);
+	return run_with(verb, &arguments, argc - optind, argv + optind);
 }
 
 const struct ctl_verb ctl_explain = {
 	.name = "explain",
-	.arguments = "USER VERB-OR-OPERATION PATH",
+	.arguments = "USER VERB-OR-OPERATION PATH | --pid=PID [OPERATION] PATH | "
+		     "--record=SEQNO",
 	.summary = "Say whether someone may do something, by which line, and why.",
-	.details = "USER is a name or a uid. PATH begins at the root of the share, with "
-		   "'/'.\n"
-		   "Verbs: list, read, create, write, delete, write-own, delete-own, "
-		   "promote,\n"
-		   "approve, admin. Operations are named as in the records: open-write, "
-		   "chmod, ...\n"
-		   "The exit status is 0 if it is allowed and 1 if it is denied.\n",
+	.details =
+		"USER is a name or a uid. PATH begins at the root of the share, with "
+		"'/'.\n"
+		"Verbs: list, read, create, write, delete, write-own, delete-own, "
+		"promote,\n"
+		"approve, admin. Operations are named as in the records: open-write, "
+		"chmod, ...\n"
+		"With --pid instead of USER: as the process is, with the groups that "
+		"it holds; read,\nif no operation is named. With --record: a decision of "
+		"the past, and now; --since,\n--until and --mount choose among records "
+		"of the same number, else it is the latest.\n"
+		"The exit status is 0 if it is (or was) allowed and 1 if it is denied.\n",
 	.options = options,
 	.run = run,
 };

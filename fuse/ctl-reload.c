@@ -13,7 +13,10 @@
 #include "fuse/ctl.h"
 #include "fuse/util.h"
 
+enum { OPTION_JSON = CTL_LONG };
+
 static const struct ctl_option options[] = {
+	{ OPTION_JSON, "json", NULL, "print the outcome as one JSON object" },
 	{ 0, NULL, NULL, NULL },
 };
 
@@ -124,16 +127,52 @@ int ctl_reload_guards(const char *file)
 	return status;
 }
 
+static json_t *outcome_json(const struct ctl_guard *guard, int *status)
+{
+	struct ctl_fault fault;
+	json_t *answer = ctl_ask_guard(guard, CONTROL_RELOAD, &fault);
+
+	if (answer && !json_is_true(json_object_get(answer, "loaded")))
+		*status = worse(*status, CTL_NO);
+	if (!answer) {
+		*status = worse(*status, ctl_no_answer(guard, &fault));
+		answer = json_object();
+		ctl_json_set_text(answer, "mountpoint", guard->mountpoint);
+		ctl_json_set_text(answer, "source", guard->source);
+		ctl_json_set(answer, "pid", NULL);
+		ctl_json_set(answer, "loaded", json_false());
+	}
+	json_object_del(answer, "version");
+	return answer;
+}
+
+static int reload_as_json(const struct ctl_guards *guards)
+{
+	json_t *document = json_object(), *list = json_array();
+	int status = CTL_OK;
+
+	for (size_t i = 0; i < guards->n_items; i++)
+		json_array_append_new(list, outcome_json(&guards->items[i], &status));
+	ctl_json_set(document, "guards", list);
+	return ctl_json_print(document) < 0 ? ctl_fail("no memory") : status;
+}
+
 static int run(const struct ctl_verb *verb, int argc, char **argv)
 {
 	struct ctl_guards guards __attribute__((cleanup(ctl_guards_fini))) = { 0 };
-	int status;
+	bool json = false;
+	int code, status;
 
-	if (ctl_getopt(verb, argc, argv) != -1)
-		return CTL_USAGE;
+	while ((code = ctl_getopt(verb, argc, argv)) != -1) {
+		if (code != OPTION_JSON)
+			return CTL_USAGE;
+		json = true;
+	}
 	if (argc - optind > 1)
 		return ctl_usage(verb, "too many arguments: one MOUNTPOINT at a time");
 	status = ctl_find_guards(optind < argc ? argv[optind] : NULL, &guards);
+	if (json && status == CTL_OK)
+		return reload_as_json(&guards);
 	for (size_t i = 0; i < guards.n_items; i++)
 		status = worse(status, reload_one(&guards.items[i]));
 	return status;

@@ -124,6 +124,14 @@ def module_guard(request, scratch, watchdog, _living):
 
 
 @pytest.fixture(scope="module")
+def module_file_guard(request, scratch, watchdog, _living):
+    """The default share, recorded in a file of JSON lines, one for all tests of a file."""
+    make, finish = _maker(request, scratch, watchdog, _living)
+    yield make(audit="file")
+    finish()
+
+
+@pytest.fixture(scope="module")
 def open_guard(request, scratch, watchdog, _living):
     """A share where ml-engineers may do everything, one for all tests of a file."""
     make, finish = _maker(request, scratch, watchdog, _living)

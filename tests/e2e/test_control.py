@@ -327,6 +327,22 @@ def test_a_bad_policy_is_refused_with_all_its_errors(share):
     assert said.returncode == NO and f"{share.policy_file}: cannot open it: No such" in said.stderr
 
 
+def test_the_outcome_of_a_reload_as_json(share):
+    share.write_policy(NARROWER)
+    said = ctl("reload", "--json", share.mountpoint)
+    assert (said.returncode, said.stderr) == (OK, "")
+    (guard,) = json.loads(said.stdout)["guards"]
+    assert guard["loaded"] and guard["complaints"] == []
+    assert guard["mountpoint"] == share.mountpoint and guard["policy"]["generation"] == 2
+    share.write_policy(BROKEN)
+    said = ctl("reload", "--json", share.mountpoint)
+    assert (said.returncode, said.stderr) == (NO, "")
+    (guard,) = json.loads(said.stdout)["guards"]
+    assert not guard["loaded"] and guard["policy"]["generation"] == 2
+    lines = [complaint["line"] for complaint in guard["complaints"]]
+    assert len(lines) >= 2 and all(lines)
+
+
 def test_a_thousand_errors_come_through(share):
     share.write_policy("".join(f"rubbish {n}{'x' * 150}\n" for n in range(3000)))
     said = ctl("reload")
