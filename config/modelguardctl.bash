@@ -6,7 +6,7 @@ _modelguardctl()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local verbs="check edit diff who user explain status reload log history report
-		replay inspect hold release doctor help"
+		replay inspect approve unapprove approvals promote hold release doctor help"
 	local words="list read create write delete write-own
 		delete-own promote approve admin lookup readdir open-read open-write
 		open-read-write truncate mkdir unlink rmdir rename-from rename-to rename-over
@@ -57,7 +57,7 @@ _modelguardctl()
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 		return
 		;;
-	--role | --zone | --reason | --record) return ;;
+	--role | --zone | --reason | --record | --note) return ;;
 	--pid)
 		mapfile -t COMPREPLY < <(compgen -W "$(cd /proc && echo [0-9]*)" -- "$word")
 		return
@@ -68,7 +68,7 @@ _modelguardctl()
 		-p | --policy | --old | --owner | --mount | --can | --fail-on | --input | --html | \
 			--user | \
 			--path | --since | --until | --op | --role | --zone | --reason | --root | --pid | \
-			--record) ((i++)) ;;
+			--record | --note) ((i++)) ;;
 		-*) ;;
 		*) ((position++)) ;;
 		esac
@@ -91,6 +91,9 @@ _modelguardctl()
 	replay,-*) words="--since --until --old --mount --fail-on --json --input --help" ;;
 	report,*) words="--html --since --until --input --help" ;;
 	inspect,-*) words="--json --help" ;;
+	approve,-* | unapprove,-*) words="--note --help" ;;
+	approvals,-*) words="--json --help" ;;
+	promote,-*) words="--help" ;;
 	hold,-* | release,-*) words="--reason --help" ;;
 	doctor,-*) words="--policy --input --root --json --help" ;;
 	status,-*) words="--json --help" ;;
@@ -99,7 +102,8 @@ _modelguardctl()
 		mapfile -t COMPREPLY < <(compgen -d -- "$word")
 		return
 		;;
-	check,* | edit,* | diff,* | inspect,* | hold,* | release,* | history,*,0 | replay,*,0)
+	check,* | edit,* | diff,* | inspect,* | hold,* | release,* | approve,* | unapprove,* | \
+		approvals,* | promote,* | history,*,0 | replay,*,0)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return
 		;;

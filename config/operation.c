@@ -92,6 +92,7 @@ static const struct operation_rule rules[N_OPERATIONS] = {
 	[OPERATION_PROMOTE] = ROW("promote", PROMOTE, W,
 				  "bring a model in from the zone it is promoted from"),
 	[OPERATION_APPROVE] = ROW("approve", APPROVE, A, "approve a model for promotion"),
+	[OPERATION_UNAPPROVE] = ROW("unapprove", APPROVE, A, "take an approval back"),
 };
 /* clang-format on */
 

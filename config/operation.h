@@ -49,6 +49,7 @@ enum operation {
 	OPERATION_RELEASE,   /* end that */
 	OPERATION_PROMOTE,
 	OPERATION_APPROVE,
+	OPERATION_UNAPPROVE, /* take one's own approval back */
 	N_OPERATIONS,
 };
 

@@ -13,10 +13,17 @@ enum {
 	KEY_WRITE_ONCE,
 	KEY_RETAIN,
 	KEY_PROMOTE_FROM,
+	KEY_SEPARATION,
+	KEY_APPROVALS,
+	KEY_FORMATS,
+	KEY_PICKLE,
+	KEY_CHECK,
 };
 
 static const char *const modes_words[] = { "role", "owner" };
 static const char *const mapped_words[] = { "allow", "refuse" };
+static const char *const pickle_words[] = { "refuse", "allow" };
+static const char *const format_words[] = { "safetensors", "gguf", "onnx", "any" };
 static const char *const no_yes_words[] = { "no", "yes" };
 
 static bool grow_zones(struct parser *parser)
@@ -207,6 +214,94 @@ static void parse_mapped_writes(struct parser *parser, unsigned line, char *valu
 		parser_zone(parser)->mapped_writes = (enum mapped_writes)word;
 }
 
+static void note_gate(struct parser *parser, unsigned line)
+{
+	if (parser_zone(parser)->gate_line == 0)
+		parser_zone(parser)->gate_line = line;
+}
+
+static void parse_separation(struct parser *parser, unsigned line, char *value)
+{
+	const struct word_list list = { no_yes_words, 2 };
+
+	parser_zone(parser)->gates.separation =
+		parser_word(parser, line, "separation-of-duties", value, &list) == 1;
+	note_gate(parser, line);
+}
+
+static void parse_approvals(struct parser *parser, unsigned line, char *value)
+{
+	struct zone *zone = parser_zone(parser);
+
+	if (strlen(value) == 1 && value[0] >= '1' && value[0] <= '0' + GATE_APPROVALS_MAX)
+		zone->gates.approvals = (unsigned)(value[0] - '0');
+	else
+		parser_complain(parser, line,
+				"approvals %s is no number of people: write 1 to %d, or "
+				"remove the line",
+				QUOTED(value), GATE_APPROVALS_MAX);
+	zone->approvals_line = line;
+	note_gate(parser, line);
+}
+
+/* One word of formats. */
+static void add_format(struct parser *parser, unsigned line, const char *word,
+		       unsigned *formats, bool *any)
+{
+	const struct word_list list = { format_words, 4 };
+	int number;
+
+	if (!*word) {
+		parser_complain(
+			parser, line,
+			"an empty format: remove the comma, or name one after it");
+		return;
+	}
+	number = parser_word(parser, line, "formats", word, &list);
+	if (number == 3)
+		*any = true;
+	else if (number >= 0 && *formats & 1U << number)
+		parser_complain(parser, line,
+				"the format '%s' is listed twice: remove one", word);
+	else if (number >= 0)
+		*formats |= 1U << number;
+}
+
+static void parse_formats(struct parser *parser, unsigned line, char *value)
+{
+	struct zone *zone = parser_zone(parser);
+	bool any = false;
+	char *word;
+
+	while ((word = text_next_item(&value)))
+		add_format(parser, line, word, &zone->gates.formats, &any);
+	if (any && zone->gates.formats)
+		parser_complain(parser, line,
+				"'any' is every format: remove it, or the others");
+	if (any)
+		zone->gates.formats = 0;
+	note_gate(parser, line);
+}
+
+static void parse_pickle(struct parser *parser, unsigned line, char *value)
+{
+	const struct word_list list = { pickle_words, 2 };
+
+	parser_zone(parser)->gates.pickle =
+		parser_word(parser, line, "pickle", value, &list) == 1;
+	note_gate(parser, line);
+}
+
+static void parse_check(struct parser *parser, unsigned line, char *value)
+{
+	if (value[0] != '/')
+		parser_complain(parser, line,
+				"check %s is no program: write its path from '/' on",
+				QUOTED(value));
+	parser_zone(parser)->check_line = line;
+	note_gate(parser, line);
+}
+
 const struct key zone_keys[] = {
 	[KEY_PATH] = { "path", parse_path },
 	[KEY_MODES] = { "modes", parse_modes },
@@ -214,6 +309,11 @@ const struct key zone_keys[] = {
 	[KEY_WRITE_ONCE] = { "write-once", parse_write_once },
 	[KEY_RETAIN] = { "retain", parse_retain },
 	[KEY_PROMOTE_FROM] = { "promote-from", parse_promote_from },
+	[KEY_SEPARATION] = { "separation-of-duties", parse_separation },
+	[KEY_APPROVALS] = { "approvals", parse_approvals },
+	[KEY_FORMATS] = { "formats", parse_formats },
+	[KEY_PICKLE] = { "pickle", parse_pickle },
+	[KEY_CHECK] = { "check", parse_check },
 	{ NULL, NULL },
 };
 

@@ -46,7 +46,7 @@ struct parser {
 
 	enum section section; /* the one that the lines belong to now */
 	unsigned section_line;
-	unsigned guard_line;   /* of the [guard] section; 0: none */
+	unsigned guard_line;	/* of the [guard] section; 0: none */
 	unsigned key_lines[16]; /* of this section, by the row of the key; 0: none */
 	bool lost_line;	   /* of this section, so that it may not lack what it seems to */
 	bool lost_section; /* so that a role or a zone may not be missing */

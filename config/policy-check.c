@@ -178,18 +178,35 @@ static bool check_paths(struct parser *parser)
 	return sound;
 }
 
-static unsigned promote_line(const struct zone *zone)
+static unsigned grant_line(const struct zone *zone, enum verb verb)
 {
 	for (size_t i = 0; i < zone->n_grants; i++) {
-		if (zone->grants[i].verbs & VERB_SET(VERB_PROMOTE))
+		if (zone->grants[i].verbs & VERB_SET(verb))
 			return zone->grants[i].line;
 	}
 	return 0;
 }
 
+static void check_gates(struct parser *parser, const struct zone *zone)
+{
+	unsigned approve = grant_line(zone, VERB_APPROVE);
+
+	if (zone->gate_line != 0 && zone->promote_from_line == 0)
+		parser_complain(
+			parser, zone->gate_line,
+			"a gate of promotions, but the zone '%s' has no "
+			"'promote-from': say where models come from, or remove it",
+			zone->name);
+	if (approve == 0 && zone->approvals_line != 0)
+		parser_complain(parser, zone->approvals_line,
+				"'approvals', but no role is granted 'approve' in the "
+				"zone '%s': grant it, or remove the line",
+				zone->name);
+}
+
 static void check_promotion(struct parser *parser, const struct zone *zone, bool indexed)
 {
-	unsigned line = promote_line(zone);
+	unsigned line = grant_line(zone, VERB_PROMOTE);
 
 	if (line != 0 && zone->promote_from_line == 0)
 		parser_complain(parser, line,
@@ -282,27 +299,27 @@ void parser_check(struct parser *parser)
 	}
 	for (size_t i = 0; i < policy->n_zones; i++) {
 		check_promotion(parser, &policy->zones[i], indexed);
+		check_gates(parser, &policy->zones[i]);
+		if (policy->zones[i].gates.separation || policy->zones[i].gates.approvals)
+			policy->keeps_writers = true;
 		if (policy->zones[i].modes == ZONE_MODES_OWNER)
 			policy->has_owner_modes = true;
 	}
 }
 
-#define NOT_YET "is understood but not yet enforced by this version; remove "
-
 static int complain_zone(const struct zone *zone, struct complaints *complaints)
 {
-	static const enum verb later[] = { VERB_APPROVE };
+	unsigned approve = grant_line(zone, VERB_APPROVE);
 	int r = 0;
 
-	for (size_t i = 0; i < zone->n_grants; i++) {
-		for (size_t j = 0; j < sizeof(later) / sizeof(later[0]) && r == 0; j++) {
-			if (zone->grants[i].verbs & VERB_SET(later[j]))
-				r = complaints_add(complaints, zone->grants[i].line,
-						   "the verb '%s' " NOT_YET
-						   "it from the line",
-						   verb_name(later[j]));
-		}
-	}
+	if (approve != 0 && zone->approvals_line == 0)
+		r = complaints_add(complaints, approve,
+				   "'approve' is granted, but the zone has no "
+				   "'approvals': say how many it takes");
+	if (r == 0 && zone->check_line != 0)
+		r = complaints_add(complaints, zone->check_line,
+				   "check is understood but not yet enforced by this "
+				   "version; remove the line");
 	return r;
 }
 

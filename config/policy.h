@@ -20,6 +20,23 @@ enum groups_from { GROUPS_FROM_PROCESS, GROUPS_FROM_DATABASE };
 enum zone_modes { ZONE_MODES_ROLE, ZONE_MODES_OWNER };
 enum mapped_writes { MAPPED_WRITES_ALLOW, MAPPED_WRITES_REFUSE };
 
+enum gate_format {
+	GATE_SAFETENSORS = 1 << 0,
+	GATE_GGUF = 1 << 1,
+	GATE_ONNX = 1 << 2,
+};
+
+#define GATE_APPROVALS_MAX 8
+
+/* What a promotion into a zone takes beside the verb. Zeroed: no more than that nothing
+ * in it is a pickle. */
+struct gates {
+	bool separation;    /* who wrote any of it cannot promote it */
+	unsigned approvals; /* by so many people */
+	unsigned formats;   /* bits of enum gate_format; 0: any */
+	bool pickle;	    /* what runs code when it is loaded may pass */
+};
+
 /* A set of roles, one bit for each index into policy->roles. */
 struct role_set {
 	uint64_t bits[POLICY_ROLES_MAX / 64];
@@ -56,11 +73,15 @@ struct zone {
 	uint32_t retain;    /* seconds for which what is sealed cannot be removed */
 	char *retain_text;  /* as it is written; NULL: it is not */
 	char *promote_from; /* NULL, or a normalised path */
+	struct gates gates; /* of a promotion into it */
 	/* Of the settings that are written down, else 0. */
 	unsigned path_line;
 	unsigned write_once_line;
 	unsigned promote_from_line;
 	unsigned retain_line;
+	unsigned approvals_line;
+	unsigned check_line;
+	unsigned gate_line; /* the first of any gate */
 };
 
 /* A user or group, and a role that it holds directly. */
@@ -85,6 +106,7 @@ struct policy {
 	enum audit_writes audit_writes;
 	enum groups_from groups_from;
 	bool has_owner_modes;	/* some zone says `modes = owner` */
+	bool keeps_writers;	/* some zone's gates ask who wrote a file */
 	struct id_role *by_gid; /* every role's gids, sorted by id; for policy_roles() */
 	size_t n_by_gid;
 	struct id_role *by_uid;

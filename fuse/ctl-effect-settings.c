@@ -11,6 +11,14 @@ static const char *const audit_writes_words[] = { "each", "ranges" };
 static const char *const groups_from_words[] = { "process", "database" };
 static const char *const modes_words[] = { "role", "owner" };
 static const char *const mapped_words[] = { "allow", "refuse" };
+static const char *const pickle_words[] = { "refuse", "allow" };
+static const char *const approvals_words[] = { "none", "1", "2", "3", "4",
+					       "5",    "6", "7", "8" };
+/* By the bits of enum gate_format. */
+static const char *const format_words[] = {
+	"any",	"safetensors",	     "gguf",	   "safetensors, gguf",
+	"onnx", "safetensors, onnx", "gguf, onnx", "safetensors, gguf, onnx",
+};
 static const char *const no_yes_words[] = { "no", "yes" };
 
 static int add(struct effect *effect, const struct effect_setting *setting)
@@ -65,6 +73,17 @@ static int compare_zones(struct effect *effect, const struct point *point)
 		{ path, "retain", old->retain_text ? old->retain_text : "none",
 		  new->retain_text ? new->retain_text : "none",
 		  new->retain < old->retain },
+		{ path, "separation-of-duties", no_yes_words[old->gates.separation],
+		  no_yes_words[new->gates.separation], !new->gates.separation },
+		{ path, "approvals", approvals_words[old->gates.approvals],
+		  approvals_words[new->gates.approvals],
+		  new->gates.approvals < old->gates.approvals },
+		{ path, "formats", format_words[old->gates.formats],
+		  format_words[new->gates.formats],
+		  (new->gates.formats & ~old->gates.formats) != 0 ||
+			  new->gates.formats == 0 },
+		{ path, "pickle", pickle_words[old->gates.pickle],
+		  pickle_words[new->gates.pickle], new->gates.pickle },
 		{ path, "promote-from", old->promote_from ? old->promote_from : "none",
 		  new->promote_from ? new->promote_from : "none",
 		  new->promote_from != NULL },

@@ -45,6 +45,8 @@ struct ctl_verb {
 
 /* clang-format off: a line for each */
 extern const struct ctl_verb
+	ctl_approvals,
+	ctl_approve,
 	ctl_check,
 	ctl_diff,
 	ctl_doctor,
@@ -54,11 +56,13 @@ extern const struct ctl_verb
 	ctl_hold,
 	ctl_inspect,
 	ctl_log,
+	ctl_promote,
 	ctl_release,
 	ctl_reload,
 	ctl_replay,
 	ctl_report,
 	ctl_status,
+	ctl_unapprove,
 	ctl_user,
 	ctl_who;
 /* clang-format on */

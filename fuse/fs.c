@@ -10,6 +10,7 @@
 #include "fuse/creds.h"
 #include "fuse/fs.h"
 #include "fuse/util.h"
+#include "fuse/writers.h"
 
 /* Those that share it come and go without end: a promotion goes before them. */
 int fs_tree_lock_init(struct filesystem *fs)
@@ -150,6 +151,15 @@ int fs_check_name(const char *name)
 	    strchr(name, '/'))
 		return -EINVAL;
 	return strlen(name) > NAME_MAX ? -ENAMETOOLONG : 0;
+}
+
+int fs_note_writer(fuse_req_t req, int fd, uid_t owner)
+{
+	uid_t uid = asker_of(req).uid;
+
+	if (uid == owner || !guard_keeps_writers(fs_of(req)->guard))
+		return 0;
+	return writers_note(fd, uid);
 }
 
 int fs_target(const struct use *dir, const char *name, struct target *ret,

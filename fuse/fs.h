@@ -6,11 +6,13 @@
 #include <pthread.h>
 
 #include "fuse/channel.h"
+#include "fuse/digest-jobs.h"
 #include "fuse/guard.h"
 #include "fuse/habit.h"
 #include "fuse/handle.h"
 #include "fuse/io.h"
 #include "fuse/node.h"
+#include "fuse/refusals.h"
 #include "fuse/source.h"
 
 struct filesystem {
@@ -25,6 +27,8 @@ struct filesystem {
 	 * decision to the effect; a promotion alone has it from its last look at a tree
 	 * until the tree is where it belongs. Taken first of all locks: op-table.c. */
 	pthread_rwlock_t tree_lock;
+	struct digest_jobs *digests;
+	struct refusals refusals;
 	unsigned cache_seconds;			 /* constant: fs_cache_init() */
 	void (*on_ready)(struct filesystem *fs); /* once, when requests can be served */
 	int ready_fd; /* the main program's: on_ready() tells it there */
@@ -135,6 +139,10 @@ void fs_reply_entry(fuse_req_t req, const struct fuse_entry_param *entry);
  * recorded and done. `handle` is the open file it came through, or NULL. 0 or -errno. */
 int fs_change_attributes(fuse_req_t req, const struct use *use, const struct stat *want,
 			 int to_set, struct handle *handle);
+
+/* Keeps with a file that the caller is about to change it, if that counts anywhere; the
+ * owner is known anyway. 0 or -errno: then it must not be changed. */
+int fs_note_writer(fuse_req_t req, int fd, uid_t owner);
 
 /* A target that is a name in a directory; it may exist or not. 0 or -errno. */
 int fs_target(const struct use *dir, const char *name, struct target *ret,

@@ -89,6 +89,16 @@ static char *path_of_target(struct guard *guard, const struct action *action,
 	return node_path(guard->parts.nodes, target->node, NULL, buffer);
 }
 
+static uint64_t place_of_zone(const struct policy_snapshot *snapshot, const char *name)
+{
+	const struct policy *policy = snapshot->policy;
+
+	for (size_t i = 0; i < policy->n_zones; i++)
+		if (strcmp(policy->zones[i].name, name) == 0)
+			return place_make(snapshot->generation, false, i + 1);
+	return place_make(snapshot->generation, false, 0);
+}
+
 int guard_locate(struct guard *guard, const struct policy_snapshot *snapshot,
 		 const struct action *action, struct target *target, char *buffer,
 		 char **ret_path)
@@ -96,6 +106,10 @@ int guard_locate(struct guard *guard, const struct policy_snapshot *snapshot,
 	*ret_path = path_of_target(guard, action, target, buffer);
 	if (!*ret_path)
 		return -ENAMETOOLONG;
+	if (target->zone) {
+		target->place = place_of_zone(snapshot, target->zone);
+		return 0;
+	}
 	target->place = target->node ? guard_node_place(guard, snapshot, target->node)
 				     : guard_name_place(guard, snapshot, target->dir,
 							target->name);
@@ -147,6 +161,33 @@ bool guard_is_write_once(struct guard *guard, struct node *node, const char *nam
 	is = zone && zone->write_once;
 	policy_snapshot_put(&snapshot);
 	return is;
+}
+
+bool guard_gates(struct guard *guard, uint64_t place, struct gates *ret,
+		 char name[PLACE_NAME_MAX])
+{
+	struct policy_snapshot snapshot;
+	const struct zone *zone;
+
+	policy_snapshot_get(guard->parts.policies, &snapshot);
+	zone = place_is_current(&snapshot, place) ? place_zone(&snapshot, place) : NULL;
+	if (zone) {
+		*ret = zone->gates;
+		snprintf(name, PLACE_NAME_MAX, "%s", zone->name);
+	}
+	policy_snapshot_put(&snapshot);
+	return zone;
+}
+
+bool guard_keeps_writers(struct guard *guard)
+{
+	struct policy_snapshot snapshot;
+	bool keeps;
+
+	policy_snapshot_get(guard->parts.policies, &snapshot);
+	keeps = snapshot.policy->keeps_writers;
+	policy_snapshot_put(&snapshot);
+	return keeps;
 }
 
 bool guard_mapped_writes(struct guard *guard, struct node *node)

@@ -59,6 +59,8 @@ static void fill_details(struct record *record, const struct action *action)
 	record->new_uid = action->new_uid;
 	record->new_gid = action->new_gid;
 	record->xattr = action->xattr;
+	record->digest = action->digest;
+	record->approvals = action->approvals;
 	record->io = action->io;
 	if (action->on.exists) {
 		record->present |= RECORD_INO;

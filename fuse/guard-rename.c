@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a rename or a link takes: decided by the zones of both names. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "config/move.h"
@@ -87,6 +88,35 @@ static bool lies_below(const char *path, const char *dir)
 	if (length == 1)
 		return path[1] != '\0';
 	return strncmp(path, dir, length) == 0 && path[length] == '/';
+}
+
+bool guard_approval_zone(struct guard *guard, const struct asker *asker,
+			 struct node *node, char zone[PLACE_NAME_MAX])
+{
+	const struct zone *found = NULL;
+	struct question question;
+	char buffer[NODE_PATH_MAX];
+	bool held = false;
+	char *path;
+
+	if (question_init(guard, asker, NULL, &question) < 0)
+		return false;
+	path = node_path(guard->parts.nodes, node, NULL, buffer);
+	for (size_t i = 0; path && !held && i < question.snapshot.policy->n_zones; i++) {
+		const struct zone *other = &question.snapshot.policy->zones[i];
+
+		if (!other->promote_from || other->gates.approvals == 0 ||
+		    !lies_below(path, other->promote_from))
+			continue;
+		held = policy_verbs(question.snapshot.policy, &question.roles, other) &
+		       VERB_SET(VERB_APPROVE);
+		if (!found || held)
+			found = other;
+	}
+	if (found)
+		snprintf(zone, PLACE_NAME_MAX, "%s", found->name);
+	question_fini(&question);
+	return found;
 }
 
 static bool comes_from(struct guard *guard, const struct target *target,

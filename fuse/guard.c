@@ -36,6 +36,8 @@ static const bool recorded_when_allowed[N_OPERATIONS] = {
 	[OPERATION_REMOVEXATTR] = true,
 	[OPERATION_SET_ACL] = true,
 	[OPERATION_SET_FLAGS] = true,
+	[OPERATION_APPROVE] = true,
+	[OPERATION_UNAPPROVE] = true,
 	[OPERATION_HOLD] = true,
 	[OPERATION_RELEASE] = true,
 };

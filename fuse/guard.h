@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "config/operation.h"
+#include "config/policy.h"
 
 #include "fuse/caller.h"
 #include "fuse/node.h"
@@ -50,6 +51,8 @@ struct target {
 	uid_t owner;
 	dev_t dev;
 	ino_t ino;
+	const char
+		*zone; /* NULL; or the name of the zone that decides instead of its own */
 	struct sealed sealed; /* where guard_is_write_once() */
 	uint64_t place;	      /* set by the guard: see struct node */
 };
@@ -112,10 +115,12 @@ struct action {
 	const char *link_target;
 	const char *io;
 	const char *note;
-	const char *reason;   /* the caller's own, of a hold */
-	bool may_join;	      /* a write(2) that may be recorded with those before it */
-	enum write_part part; /* set by the guard */
-	uint64_t seqno;	      /* set by the guard: of the record; 0: none was written */
+	const char *digest;    /* of what is promoted, hex */
+	const char *approvals; /* by whom it was approved */
+	const char *reason;    /* the caller's own, of a hold */
+	bool may_join;	       /* a write(2) that may be recorded with those before it */
+	enum write_part part;  /* set by the guard */
+	uint64_t seqno;	       /* set by the guard: of the record; 0: none was written */
 };
 
 /* Decides and records. Returns 0: go on, the record is accepted; -EACCES or -EPERM:
@@ -187,6 +192,20 @@ bool guard_mapped_writes(struct guard *guard, struct node *node);
 /* Whether the zone of a name in a directory is write-once; of the node itself without
  * one. */
 bool guard_is_write_once(struct guard *guard, struct node *node, const char *name);
+
+/* The zone that something at a node could be promoted to and approved for: of those that
+ * it is below the promote-from of and that want approvals, one where the caller holds
+ * `approve` if there is any. False: there is none. */
+bool guard_approval_zone(struct guard *guard, const struct asker *asker,
+			 struct node *node, char zone[PLACE_NAME_MAX]);
+
+/* The gates of the zone of a place, and its name. False: of an older policy, or in no
+ * zone. */
+bool guard_gates(struct guard *guard, uint64_t place, struct gates *ret,
+		 char zone[PLACE_NAME_MAX]);
+
+/* Whether it has to be kept who writes a file: some zone's gates ask for it. */
+bool guard_keeps_writers(struct guard *guard);
 
 /* Which names of a directory the caller may see: not recorded, omission is no denial. */
 struct guard_view;

@@ -117,6 +117,9 @@ static int build(struct daemon *daemon)
 	r = fs_tree_lock_init(fs);
 	if (r < 0)
 		return r;
+	r = digest_jobs_new(&fs->digests);
+	if (r < 0)
+		return r;
 	fs_cache_init(fs, daemon->is_sealed);
 	io_table_init(&fs->ios, &fs->channel, fs->nodes);
 	r = handle_table_new(fs->nodes, &fs->ios, &fs->handles);
@@ -378,6 +381,7 @@ static int run(struct daemon *daemon)
 
 static void daemon_fini(struct daemon *daemon)
 {
+	digest_jobs_free(daemon->fs.digests);
 	handle_table_free(daemon->fs.handles);
 	io_table_fini(&daemon->fs.ios); /* needs the device, which the session closes */
 	if (daemon->session)

@@ -11,6 +11,7 @@
 #include "fuse/fs.h"
 #include "fuse/op.h"
 #include "fuse/util.h"
+#include "fuse/writers.h"
 
 #define SET_TIMES                                                              \
 	(FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_ATIME_NOW | \
@@ -131,6 +132,9 @@ static int set_size(const struct change *change)
 	r = fs_allow(change->req, &action);
 	if (r < 0)
 		return r;
+	r = fs_note_writer(change->req, change->use->fd, change->now->st_uid);
+	if (r < 0)
+		return fs_settle(change->req, &action, r);
 	fd = r = open_for_truncate(change);
 	if (fd >= 0) {
 		io_before_change(ios, change->use->node, fd);
@@ -207,6 +211,16 @@ static int owner_in_source(const struct change *change, uid_t uid, gid_t gid)
 	return r;
 }
 
+/* Whoever owned a file may have written it. */
+static int keep_author(const struct change *change, uid_t uid)
+{
+	if (uid == (uid_t)-1 || uid == change->now->st_uid ||
+	    !S_ISREG(change->now->st_mode) ||
+	    !guard_keeps_writers(fs_of(change->req)->guard))
+		return 0;
+	return writers_note(change->use->fd, change->now->st_uid);
+}
+
 static int set_owner(const struct change *change)
 {
 	uid_t uid = change->to_set & FUSE_SET_ATTR_UID ? change->want->st_uid : (uid_t)-1;
@@ -222,6 +236,9 @@ static int set_owner(const struct change *change)
 	r = fs_allow(change->req, &action);
 	if (r < 0)
 		return r;
+	r = keep_author(change, uid);
+	if (r < 0)
+		return fs_settle(change->req, &action, r);
 	return fs_settle(change->req, &action, owner_in_source(change, uid, gid));
 }
 

@@ -147,6 +147,10 @@ static int open_node(fuse_req_t req, const struct use *file, int flags,
 		r = fs_allow(req, &action);
 	if (r < 0)
 		return r;
+	if (action.operation != OPERATION_OPEN_READ)
+		r = fs_note_writer(req, file->fd, st.st_uid);
+	if (r < 0)
+		return fs_settle(req, &action, r);
 
 	handle = handle_new(fs->handles, file->node);
 	if (!handle)

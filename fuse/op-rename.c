@@ -10,18 +10,8 @@
 #include "fuse/fs.h"
 #include "fuse/leaving.h"
 #include "fuse/op.h"
-#include "fuse/promotion.h"
+#include "fuse/renaming.h"
 #include "fuse/util.h"
-#include "fuse/version.h"
-
-/* Both ends of a rename. */
-struct renaming {
-	struct use dir, new_dir;
-	const char *name, *new_name;
-	unsigned int flags;
-	struct stat st, new_st;
-	struct action action;
-};
 
 static void renaming_fini(struct renaming *renaming)
 {
@@ -80,7 +70,7 @@ static int rename_names(fuse_req_t req, const struct renaming *renaming)
 	return r;
 }
 
-static int rename_in_source(fuse_req_t req, const struct renaming *renaming)
+int rename_in_source(fuse_req_t req, const struct renaming *renaming)
 {
 	struct filesystem *fs = fs_of(req);
 	const struct use *dir = &renaming->dir, *new_dir = &renaming->new_dir;
@@ -126,7 +116,7 @@ static int look_at_both(struct renaming *renaming)
 	return 0;
 }
 
-static struct rename_facts facts_of(const struct renaming *renaming)
+struct rename_facts rename_facts_of(const struct renaming *renaming)
 {
 	return (struct rename_facts){
 		.on_type = renaming->st.st_mode & S_IFMT,
@@ -139,7 +129,7 @@ static struct rename_facts facts_of(const struct renaming *renaming)
 
 static int rename_decided(fuse_req_t req, struct renaming *renaming)
 {
-	const struct rename_facts facts = facts_of(renaming);
+	const struct rename_facts facts = rename_facts_of(renaming);
 	struct asker asker = asker_of(req);
 	int r;
 
@@ -149,70 +139,16 @@ static int rename_decided(fuse_req_t req, struct renaming *renaming)
 	return fs_settle(req, &renaming->action, rename_in_source(req, renaming));
 }
 
-/* Where nothing is sealed it does not matter whether the mark can be kept. */
-static int move_version(fuse_req_t req, const struct renaming *renaming, int fd)
-{
-	const struct target *to = &renaming->action.to;
-	int r = version_begin(fd);
-
-	if (r < 0 && guard_is_write_once(fs_of(req)->guard, to->dir, to->name))
-		return r;
-	r = rename_in_source(req, renaming);
-	if (r < 0)
-		version_undo(fd);
-	return r;
-}
-
-static int promote_tree(fuse_req_t req, struct renaming *renaming, int fd)
-{
-	struct action *action = &renaming->action;
-	struct promotion promotion;
-	uint64_t chosen_by = action->on.place;
-	int r = promotion_look(fs_of(req)->handles, fd, &promotion);
-
-	if (r < 0)
-		return r;
-	if (promotion.error)
-		return fs_refuse(req, action, promotion.error, promotion.reason);
-	action->has |= ACTION_HAS_SIZE;
-	action->size = promotion.size;
-	version_look(fs_of(req), &renaming->new_dir, renaming->new_name, &action->to);
-	r = fs_allow(req, action);
-	if (r < 0)
-		return r;
-	/* Under another policy it may be something else. */
-	if (!place_same_generation(chosen_by, action->on.place))
-		return fs_settle(req, action, -EAGAIN);
-	return fs_settle(req, action, move_version(req, renaming, fd));
-}
-
-/* Under tree_lock, alone. */
-static int promote(fuse_req_t req, struct renaming *renaming)
-{
-	const struct rename_facts facts = facts_of(renaming);
-	struct asker asker = asker_of(req);
-	_cleanup_(closep) int fd = -1;
-	int r;
-
-	r = guard_check_promotion(fs_of(req)->guard, &asker, &renaming->action, &facts);
-	if (r < 0)
-		return r;
-	fd = source_open_name(renaming->dir.fd, renaming->name);
-	return fd < 0 ? fd : promote_tree(req, renaming, fd);
-}
-
 static int rename_checked(fuse_req_t req, struct renaming *renaming)
 {
 	struct filesystem *fs = fs_of(req);
-	bool promotes = !(renaming->flags & RENAME_EXCHANGE) &&
-			guard_is_promotion(fs->guard, &renaming->action);
 	int r;
 
-	if (promotes)
-		pthread_rwlock_wrlock(&fs->tree_lock);
-	else
-		pthread_rwlock_rdlock(&fs->tree_lock);
-	r = promotes ? promote(req, renaming) : rename_decided(req, renaming);
+	if (!(renaming->flags & RENAME_EXCHANGE) &&
+	    guard_is_promotion(fs->guard, &renaming->action))
+		return promote(req, renaming);
+	pthread_rwlock_rdlock(&fs->tree_lock);
+	r = rename_decided(req, renaming);
 	pthread_rwlock_unlock(&fs->tree_lock);
 	return r;
 }

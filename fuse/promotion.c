@@ -18,13 +18,11 @@ struct look {
 	struct promotion *promotion;
 	struct handle_writer *writers; /* sorted */
 	size_t n_writers;
+	const struct manifest *manifest; /* what it was, or NULL */
+	size_t n_entries;
 };
 
-static int refuse(struct promotion *promotion, int error, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-/* Ends the walk. */
-static int refuse(struct promotion *promotion, int error, const char *format, ...)
+int promotion_refuse(struct promotion *promotion, int error, const char *format, ...)
 {
 	va_list arguments;
 
@@ -75,10 +73,11 @@ static int look_at_link(struct look *look, const struct tree_entry *entry)
 	target[length] = '\0';
 	if (entry->path[0] && !leads_out(target, entry->depth))
 		return 0;
-	return refuse(look->promotion, EPERM,
-		      "the symbolic link %s leads out of what is promoted: put what it "
-		      "means in its place",
-		      SHOWN(entry));
+	return promotion_refuse(
+		look->promotion, EPERM,
+		"the symbolic link %s leads out of what is promoted: put what it "
+		"means in its place",
+		SHOWN(entry));
 }
 
 static int compare_writers(const void *one, const void *other)
@@ -122,20 +121,22 @@ static int look_at_file(struct look *look, const struct tree_entry *entry)
 	int r;
 
 	if (entry->st.st_nlink > 1)
-		return refuse(look->promotion, EPERM,
-			      "the file %s has further names, by which it could be "
-			      "changed: remove them, or make a copy",
-			      SHOWN(entry));
+		return promotion_refuse(
+			look->promotion, EPERM,
+			"the file %s has further names, by which it could be "
+			"changed: remove them, or make a copy",
+			SHOWN(entry));
 	if (writer)
-		return refuse(look->promotion, EBUSY,
-			      "the file %s is held open for writing by %s: wait until "
-			      "it is closed",
-			      SHOWN(entry), QUOTED(writer->acct));
+		return promotion_refuse(
+			look->promotion, EBUSY,
+			"the file %s is held open for writing by %s: wait until "
+			"it is closed",
+			SHOWN(entry), QUOTED(writer->acct));
 	r = is_open_for_writing(entry);
 	if (r < 0)
 		return r;
 	if (r > 0)
-		return refuse(
+		return promotion_refuse(
 			look->promotion, EBUSY,
 			"the file %s is mapped for writing, or open past the guard: "
 			"end the program that does it",
@@ -145,10 +146,26 @@ static int look_at_file(struct look *look, const struct tree_entry *entry)
 	return 0;
 }
 
+static int changed(struct promotion *promotion)
+{
+	return promotion_refuse(promotion, EBUSY,
+				"it changed while the gates looked at it: try again");
+}
+
+static bool is_as_listed(const struct manifest *manifest, const struct tree_entry *entry)
+{
+	const struct manifest_entry *listed = manifest_find(manifest, entry->path);
+
+	return listed && digest_same_file(&listed->stat, &entry->st);
+}
+
 static int look_at(void *data, const struct tree_entry *entry)
 {
 	struct look *look = data;
 
+	look->n_entries++;
+	if (look->manifest && !is_as_listed(look->manifest, entry))
+		return changed(look->promotion);
 	switch (entry->st.st_mode & S_IFMT) {
 	case S_IFDIR:
 		return 0;
@@ -157,9 +174,9 @@ static int look_at(void *data, const struct tree_entry *entry)
 	case S_IFLNK:
 		return look_at_link(look, entry);
 	default:
-		return refuse(look->promotion, EPERM,
-			      "%s is neither a file nor a directory: remove it",
-			      SHOWN(entry));
+		return promotion_refuse(look->promotion, EPERM,
+					"%s is neither a file nor a directory: remove it",
+					SHOWN(entry));
 	}
 }
 
@@ -167,35 +184,39 @@ static int walk_fault(struct promotion *promotion, int r)
 {
 	switch (r) {
 	case -E2BIG:
-		return refuse(promotion, E2BIG,
-			      "more than %d files and directories: promote parts of it",
-			      TREE_ENTRIES_MAX);
+		return promotion_refuse(
+			promotion, E2BIG,
+			"more than %d files and directories: promote parts of it",
+			TREE_ENTRIES_MAX);
 	case -ELOOP:
 	case -ENAMETOOLONG:
-		return refuse(
+		return promotion_refuse(
 			promotion, E2BIG,
 			"directories are more than %d levels deep: promote parts of "
 			"it",
 			TREE_DEPTH_MAX);
 	case -EXDEV:
-		return refuse(promotion, EPERM,
-			      "something is mounted in it: unmount it first");
+		return promotion_refuse(promotion, EPERM,
+					"something is mounted in it: unmount it first");
 	default:
 		return r;
 	}
 }
 
-int promotion_look(struct handle_table *handles, int fd, struct promotion *ret)
+int promotion_look(struct handle_table *handles, int fd, const struct manifest *manifest,
+		   struct promotion *ret)
 {
-	struct look look = { .promotion = ret };
+	struct look look = { .promotion = ret, .manifest = manifest };
 	int r;
 
-	*ret = (struct promotion){ 0 };
+	ret->size = ret->n_files = 0;
 	r = handle_writers(handles, &look.writers, &look.n_writers);
 	if (r < 0)
 		return r;
 	qsort(look.writers, look.n_writers, sizeof(*look.writers), compare_writers);
 	r = walk_fault(ret, tree_walk(fd, look_at, &look));
 	free(look.writers);
+	if (r == 0 && manifest && look.n_entries != manifest->n_entries)
+		r = changed(ret);
 	return r < 0 ? r : 0;
 }

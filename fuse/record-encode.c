@@ -56,6 +56,8 @@ const struct field record_fields[] = {
 	MEMBER("zone", FIELD_TEXT, zone, 0),
 	MEMBER("rule", FIELD_RULE, rule_file, 0),
 	MEMBER("gen", FIELD_NUMBER, gen, RECORD_GEN),
+	MEMBER("digest", FIELD_TEXT, digest, 0),
+	MEMBER("approvals", FIELD_TEXT, approvals, 0),
 	MEMBER("hash", FIELD_TEXT, hash, 0),
 	MEMBER("old-hash", FIELD_TEXT, old_hash, 0),
 	MEMBER("seqno", FIELD_NUMBER, seqno, 0),

@@ -72,8 +72,10 @@ struct record {
 	const char *zone;
 	const char *rule_file; /* with rule_line: rule="policy.ini:31" */
 	unsigned rule_line;
-	uint64_t gen;	  /* policy generation */
-	const char *hash; /* policy hash */
+	uint64_t gen;	       /* policy generation */
+	const char *digest;    /* SHA-256 of what is promoted or approved, hex */
+	const char *approvals; /* by whom: user names, blanks between them */
+	const char *hash;      /* policy hash */
 	const char *old_hash;
 	uint64_t seqno;		      /* 0: audit_record() gives the next number */
 	int err;		      /* errno=, positive */

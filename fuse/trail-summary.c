@@ -32,6 +32,7 @@ static enum count count_of(const char *operation)
 		{ "set-acl", COUNT_CHANGE },   { "set-flags", COUNT_CHANGE },
 		{ "hold", COUNT_CHANGE },      { "release", COUNT_CHANGE },
 		{ "promote", COUNT_CHANGE },   { "approve", COUNT_CHANGE },
+		{ "unapprove", COUNT_CHANGE },
 	};
 
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)

@@ -6,12 +6,13 @@
 #include <sys/xattr.h>
 #include <time.h>
 
+#include "fuse/promoted.h"
 #include "fuse/source.h"
 #include "fuse/util.h"
 #include "fuse/version.h"
 
-#define PROMOTED "trusted.modelguard.sealed" /* seconds since 1970, decimal */
-#define HOLD	 "trusted.modelguard.hold"   /* why */
+#define SEALED "trusted.modelguard.sealed" /* seconds since 1970, decimal */
+#define HOLD   "trusted.modelguard.hold"   /* why */
 
 int version_begin(int fd)
 {
@@ -19,14 +20,16 @@ int version_begin(int fd)
 	char text[24];
 	int length = snprintf(text, sizeof(text), "%lld", (long long)time(NULL));
 
-	return RET_ERRNO(setxattr(fd_path(fd, &path), PROMOTED, text, (size_t)length, 0));
+	return RET_ERRNO(setxattr(fd_path(fd, &path), SEALED, text, (size_t)length, 0));
 }
 
 void version_undo(int fd)
 {
 	struct fd_path path;
 
-	removexattr(fd_path(fd, &path), PROMOTED);
+	removexattr(fd_path(fd, &path), SEALED);
+	removexattr(fd_path(fd, &path), PROMOTED_XATTR);
+	removexattr(fd_path(fd, &path), PROMOTED_MANIFEST_XATTR);
 }
 
 int version_hold(int fd, const char *reason)
@@ -65,7 +68,7 @@ static int look_at(int fd, struct sealed *sealed, bool *ret_promoted)
 		if (r < 0 && !is_nothing(r))
 			return (int)r;
 	}
-	r = RET_ERRNO(getxattr(fd_path(fd, &path), PROMOTED, text, sizeof(text) - 1));
+	r = RET_ERRNO(getxattr(fd_path(fd, &path), SEALED, text, sizeof(text) - 1));
 	*ret_promoted = r >= 0;
 	if (r < 0)
 		return is_nothing(r) ? 0 : (int)r;

@@ -144,7 +144,8 @@ def test_a_broken_policy_cannot_be_installed(desk):
 
 
 def test_what_cannot_be_enforced_is_refused(desk):
-    desk.plan(DEFAULT_POLICY + "[zone w]\npath = /w\nallow everyone = approve\n")
+    desk.plan(DEFAULT_POLICY + "[zone w]\npath = /w\npromote-from = /staging\n"
+              "allow everyone = promote\ncheck = /bin/true\n")
     session = desk.edit()
     assert "not yet enforced" in session.expect(REFUSED)
 

@@ -201,7 +201,8 @@ def test_every_operation_is_in_the_manual():
 def test_every_key_and_verb_of_the_policy_is_in_its_manual():
     manual = _manual("policy.ini.5")
     for word in ("audit-failure", "audit-writes", "groups-from", "groups", "users", "include",
-                 "path", "allow", "promote-from", "write-once", "retain", "modes", "mapped-writes", "list",
+                 "path", "allow", "promote-from", "write-once", "retain", "separation-of-duties",
+                 "approvals", "formats", "pickle", "check", "modes", "mapped-writes", "list",
                  "read", "create", "write", "delete", "write-own", "delete-own", "promote",
                  "approve", "admin", "everyone"):
         assert re.search(rf"(?<![\w-]){word}(?![\w-])", manual), word

@@ -59,6 +59,7 @@ static const struct {
 	{ "release", "admin", NULL },
 	{ "promote", "promote", NULL },
 	{ "approve", "approve", NULL },
+	{ "unapprove", "approve", NULL },
 };
 
 /* Printing */

@@ -272,6 +272,7 @@ static void each_operation_takes_what_the_design_says(void **state)
 		{ "hold", "admin", EPERM },
 		{ "release", "admin", EPERM },
 		{ "promote", "promote", EACCES },
+		{ "unapprove", "approve", EACCES },
 		{ "approve", "approve", EACCES },
 	};
 

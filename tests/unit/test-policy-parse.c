@@ -324,14 +324,23 @@ static void what_is_not_enforced_yet_is_named(void **state)
 	AUTO_POLICY plain = fixture_policy("[zone share]\npath = /\nwrite-once = no\n"
 					   "modes = role\nallow everyone = read\n");
 	AUTO_POLICY later = fixture_policy("[zone share]\npath = /\n"
-					   "allow everyone = approve\n");
+					   "promote-from = /in\ncheck = /bin/true\n"
+					   "separation-of-duties = yes\napprovals = 2\n"
+					   "formats = gguf, onnx\npickle = allow\n"
+					   "allow everyone = approve, promote\n"
+					   "[zone in]\npath = /in\n");
 	AUTO_COMPLAINTS complaints = { 0 };
 
 	(void)state;
 	assert_int_equal(policy_unenforceable(plain, &complaints), 0);
 	assert_int_equal(policy_unenforceable(policy, &complaints), 0);
 	assert_int_equal(policy_unenforceable(later, &complaints), 1);
-	assert_int_equal(complaints.items[0].line, 3);
+	assert_int_equal(complaints.items[0].line, 4);
+	assert_true(later->keeps_writers && later->zones[0].gates.separation);
+	assert_int_equal(later->zones[0].gates.approvals, 2);
+	assert_int_equal(later->zones[0].gates.formats, GATE_GGUF | GATE_ONNX);
+	assert_true(later->zones[0].gates.pickle);
+	assert_false(policy->keeps_writers || policy->zones[2].gates.pickle);
 }
 
 static void the_hash_is_sha256_of_the_bytes(void **state)
