@@ -93,7 +93,7 @@ _modelguardctl()
 	inspect,-*) words="--json --help" ;;
 	approve,-* | unapprove,-*) words="--note --help" ;;
 	approvals,-*) words="--json --help" ;;
-	promote,-*) words="--help" ;;
+	promote,-*) words="--keep --help" ;;
 	hold,-* | release,-*) words="--reason --help" ;;
 	doctor,-*) words="--policy --input --root --json --help" ;;
 	status,-*) words="--json --help" ;;

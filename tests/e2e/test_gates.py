@@ -411,3 +411,60 @@ def test_a_plain_mv_of_what_takes_long_says_so(make_guard):
     since = share.mark()
     assert promote(share, source, target).errno == errno.EAGAIN
     assert "'modelguardctl promote'" in only(share.records(since))["reason"]
+
+
+# --keep
+
+KEEPER = POLICY.replace("allow release-pipeline = read, delete",
+                        "allow release-pipeline = read, create, delete")
+
+
+def _tree(path):
+    return {name: meta[-1] for name, meta in
+            ((os.path.relpath(name, path), meta) for name, meta in snapshot(path).items())
+            if name != "."}
+
+
+def test_keep_leaves_a_copy(make_guard):
+    share = make_guard(KEEPER, audit="file")
+    source, target = put_model(share), share.path("production/m")
+    os.chmod(share.source("staging/m/model.bin"), 0o755)
+    before = _tree(share.source("staging/m"))
+    status, text = ctl(share, PIPELINE, "promote", "--keep", source + "/", target)
+    assert status == 0, text
+    assert os.listdir(share.source("staging")) == ["m"]
+    for place in ("staging/m", "production/m"):
+        after = _tree(share.source(place))
+        assert {n: d for n, d in after.items() if os.path.isfile(share.source(place, n))} == {
+            n: d for n, d in before.items() if os.path.isfile(share.source(place, n))}
+    assert os.stat(share.source("staging/m/model.bin")).st_mode & 0o111
+    assert os.stat(share.source("staging/m/model.bin")).st_uid == world.uid_of(PIPELINE)
+
+
+def test_keep_leaves_nothing_of_what_is_refused(make_guard):
+    share = make_guard(KEEPER, audit="file")
+    source, target = put_model(share), share.put_directory("production/m")
+    status, text = ctl(share, PIPELINE, "promote", "--keep", source, target)
+    assert status == 1 and "taken" in text
+    assert os.listdir(share.source("staging")) == ["m"]
+
+
+def test_keep_takes_create(make_guard):
+    share = make_guard(POLICY, audit="file")
+    source, target = put_model(share), share.path("production/m")
+    status, text = ctl(share, PIPELINE, "promote", "--keep", source, target)
+    assert status == 1 and "'create'" in text
+    assert os.listdir(share.source("production")) == []
+
+
+def test_keep_on_a_full_disk_leaves_nothing(make_guard):
+    share = make_guard(KEEPER, audit="file", tmpfs=True)
+    subprocess.run(["mount", "-o", "remount,size=4m", share.source_directory], check=True)
+    source, target = put_model(share), share.path("production/m")
+    share.put("staging/m/large", b"x" * (3 << 20), "mleng1")
+    before = snapshot(share.source_directory)
+    status, text = ctl(share, PIPELINE, "promote", "--keep", source, target)
+    assert status == 5 and "no room" in text, text
+    after = snapshot(share.source_directory)
+    assert after.keys() == before.keys()
+    assert os.listdir(share.source("production")) == []
