@@ -97,6 +97,10 @@ static enum replay_doubt read_operation(const struct record *record, struct past
 	} else if (operation_from_name(record->op, &ret->operation) < 0) {
 		return DOUBT_RECORD;
 	}
+	/* Decided in the zone that something was or would be promoted to. */
+	if (ret->operation == OPERATION_PROMOTE || ret->operation == OPERATION_APPROVE ||
+	    ret->operation == OPERATION_UNAPPROVE)
+		return DOUBT_RECORD;
 	ret->is_handles = ret->operation == OPERATION_WRITE ||
 			  ret->operation == OPERATION_READ ||
 			  ret->operation == OPERATION_FALLOCATE;
