@@ -169,7 +169,7 @@ void policy_decide(const struct policy *policy, const struct role_set *roles,
 	const struct operation_rule *rule = operation_rule(operation);
 	verb_set held, needed;
 
-	(void)now; /* no grant of this version ends */
+	(void)now; /* roles that end have ended in policy_roles() */
 	*ret = (struct verdict){
 		.decision = DECISION_DENIED,
 		.reason = DENIAL_NO_ZONE,

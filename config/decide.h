@@ -7,6 +7,7 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include "config/grants.h"
 #include "config/operation.h"
 #include "config/policy.h"
 
@@ -17,6 +18,10 @@ struct subject {
 	const gid_t
 		*groups; /* supplementary, in any order; NULL is fine if there are none */
 	size_t n_groups;
+	/* Roles may be lent to it, too. Judged under the policy that is asked; NULL: none
+	 * count. */
+	const struct grants *grants;
+	struct moment now; /* when the grants are looked at */
 };
 
 /* How a role came to a subject. */
@@ -25,12 +30,14 @@ enum role_origin {
 	ROLE_BY_EVERYONE,
 	ROLE_BY_USER,	 /* users = */
 	ROLE_BY_GROUP,	 /* groups = ; *ret_gid says which */
+	ROLE_BY_GRANT,	 /* one that ends; *ret_grant says which */
 	ROLE_BY_INCLUDE, /* *ret_via is the directly held role that includes it */
 };
 
 struct role_holding {
 	enum role_origin origin;
-	gid_t gid;    /* for ROLE_BY_GROUP */
+	gid_t gid;			 /* for ROLE_BY_GROUP */
+	const struct timed_grant *grant; /* for ROLE_BY_GRANT; the one that ends last */
 	unsigned via; /* for ROLE_BY_INCLUDE: index of the directly held role */
 };
 
@@ -57,7 +64,8 @@ struct verdict {
 	unsigned line; /* of the policy: the grant's, else the zone's section, else 0 */
 };
 
-/* All roles that a subject holds: directly, by inclusion, and `everyone`. */
+/* All roles that a subject holds: directly, by a grant that is in force, by inclusion,
+ * and `everyone`. */
 void policy_roles(const struct policy *policy, const struct subject *subject,
 		  struct role_set *ret);
 
@@ -87,8 +95,9 @@ const struct zone *policy_zone_led_to(const struct policy *policy,
 verb_set policy_verbs(const struct policy *policy, const struct role_set *roles,
 		      const struct zone *zone);
 
-/* Decides. `owns`: the subject's uid owns the object. `now` is for grants that end. The
- * verdict's pointers live as long as the policy.
+/* Decides. `owns`: the subject's uid owns the object. `now`: when; the roles are those of
+ * that time, and nothing else depends on it yet. The verdict's pointers live as long as
+ * the policy.
  *
  * Allowed: the verb is the last one that was required (its -own form if that was what is
  * held), role and line are of the first grant that has it. Denied: the verb is the first

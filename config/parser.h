@@ -42,7 +42,7 @@ struct parser {
 	size_t roles_capacity;
 	size_t zones_capacity;
 	struct name_table role_names, zone_names;
-	struct role_refs includes, allows;
+	struct role_refs includes, allows, grantable;
 
 	enum section section; /* the one that the lines belong to now */
 	unsigned section_line;

@@ -2,6 +2,7 @@
 /* What can be checked only when the whole policy was read, and what this version does not
  * enforce. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -147,6 +148,48 @@ static void make_all_grants(struct parser *parser)
 	}
 }
 
+static int compare_refs(const void *one, const void *other)
+{
+	const struct role_ref *a = one, *b = other;
+
+	return strcmp(a->name, b->name);
+}
+
+/* What is shown of both settings; sorted, as their order means nothing. */
+static void make_grant_texts(struct parser *parser)
+{
+	struct policy *policy = parser->policy;
+	struct role_refs *refs = &parser->grantable;
+	size_t size;
+	FILE *stream = open_memstream(&policy->grantable_text, &size);
+
+	if (!policy->max_grant_text)
+		policy->max_grant_text = parser_copy(parser, POLICY_GRANT_DEFAULT_TEXT);
+	if (!stream) {
+		parser_no_memory(parser);
+		return;
+	}
+	if (refs->n_items > 0)
+		qsort(refs->items, refs->n_items, sizeof(*refs->items), compare_refs);
+	for (size_t i = 0; i < refs->n_items; i++)
+		fprintf(stream, "%s%s", i == 0 ? "" : ", ", refs->items[i].name);
+	if (refs->n_items == 0)
+		fputs("none", stream);
+	if (fclose(stream) != 0)
+		parser_no_memory(parser);
+}
+
+static void make_grantable(struct parser *parser)
+{
+	for (size_t i = 0; i < parser->grantable.n_items; i++) {
+		int role = find_role(parser, &parser->grantable.items[i]);
+
+		if (role >= 0)
+			role_set_add(&parser->policy->grantable, (unsigned)role);
+	}
+	make_grant_texts(parser);
+}
+
 /* Returns whether every zone has a path of its own. */
 static bool check_paths(struct parser *parser)
 {
@@ -285,6 +328,7 @@ void parser_check(struct parser *parser)
 
 	close_includes(parser);
 	make_all_grants(parser);
+	make_grantable(parser);
 	make_id_indexes(parser);
 	if (policy->n_zones == 0 && !parser->lost_section)
 		parser_complain(parser, 0,

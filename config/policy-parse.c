@@ -43,11 +43,60 @@ static void parse_groups_from(struct parser *parser, unsigned line, char *value)
 		parser->policy->groups_from = (enum groups_from)word;
 }
 
+static void parse_max_grant(struct parser *parser, unsigned line, char *value)
+{
+	int r = text_duration(value, POLICY_GRANT_MAX, &parser->policy->max_grant);
+
+	parser->policy->max_grant_text = parser_copy(parser, value);
+	if (r == -EINVAL)
+		parser_complain(
+			parser, line,
+			"max-grant cannot be %s: write a number and one of s, m, h, "
+			"d, w, such as 8h",
+			QUOTED(value));
+	else if (r < 0)
+		parser_complain(parser, line,
+				"max-grant cannot be %s: write a time from 1s to 366d",
+				QUOTED(value));
+}
+
+static bool is_grantable(const struct parser *parser, const char *name)
+{
+	for (size_t i = 0; i < parser->grantable.n_items; i++) {
+		if (strcmp(parser->grantable.items[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void parse_grantable(struct parser *parser, unsigned line, char *value)
+{
+	char *state = value, *name;
+
+	while ((name = text_next_item(&state))) {
+		if (!*name)
+			parser_complain(parser, line,
+					"an empty role name: remove the comma, or name "
+					"one after it");
+		else if (strcmp(name, "everyone") == 0)
+			parser_complain(
+				parser, line,
+				"the role 'everyone' cannot be granted: everybody "
+				"holds it, remove it from the line");
+		else if (is_grantable(parser, name))
+			parser_complain(parser, line,
+					"the role %s is listed twice: remove one",
+					QUOTED(name));
+		else
+			parser_refer(parser, &parser->grantable,
+				     &(struct role_ref){ .line = line, .name = name });
+	}
+}
+
 const struct key guard_keys[] = {
-	{ "audit-failure", parse_audit_failure },
-	{ "audit-writes", parse_audit_writes },
-	{ "groups-from", parse_groups_from },
-	{ NULL, NULL },
+	{ "audit-failure", parse_audit_failure }, { "audit-writes", parse_audit_writes },
+	{ "groups-from", parse_groups_from },	  { "max-grant", parse_max_grant },
+	{ "grantable", parse_grantable },	  { NULL, NULL },
 };
 
 static const struct key *section_keys(enum section section)
@@ -273,6 +322,7 @@ static struct policy *policy_new(const char *file, const char *text, size_t leng
 	if (!policy)
 		return NULL;
 	policy->n_refs = 1;
+	policy->max_grant = POLICY_GRANT_DEFAULT;
 	policy->file = strdup(file);
 	policy->text = malloc(length + 1);
 	if (!policy->file || !policy->text)
@@ -324,6 +374,7 @@ int policy_parse(const char *file, const char *text, size_t length,
 	r = parser.error ? parser.error : parser.refused ? -EINVAL : 0;
 	free_refs(&parser.includes);
 	free_refs(&parser.allows);
+	free_refs(&parser.grantable);
 	name_table_fini(&parser.role_names);
 	name_table_fini(&parser.zone_names);
 	if (r < 0) {

@@ -44,6 +44,8 @@ struct policy *policy_unref(struct policy *policy)
 	free(policy->by_uid);
 	free(policy->file);
 	free(policy->text);
+	free(policy->max_grant_text);
+	free(policy->grantable_text);
 	free(policy);
 	return NULL;
 }

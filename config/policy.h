@@ -14,6 +14,10 @@
 #define POLICY_ZONES_MAX 4096
 #define POLICY_BYTES_MAX (16u << 20) /* a larger file is refused before it is read */
 
+#define POLICY_GRANT_DEFAULT	  (24 * 60 * 60) /* s: max-grant, if it is not written */
+#define POLICY_GRANT_DEFAULT_TEXT "24h"
+#define POLICY_GRANT_MAX	  (366 * 24 * 60 * 60) /* s: the largest max-grant */
+
 enum audit_failure { AUDIT_FAILURE_DENY, AUDIT_FAILURE_ALLOW };
 enum audit_writes { AUDIT_WRITES_EACH, AUDIT_WRITES_RANGES };
 enum groups_from { GROUPS_FROM_PROCESS, GROUPS_FROM_DATABASE };
@@ -105,8 +109,12 @@ struct policy {
 	enum audit_failure audit_failure;
 	enum audit_writes audit_writes;
 	enum groups_from groups_from;
-	bool has_owner_modes;	/* some zone says `modes = owner` */
-	bool keeps_writers;	/* some zone's gates ask who wrote a file */
+	bool keeps_writers; /* some zone's gates ask who wrote a file */
+	int64_t max_grant;  /* s: the longest that `modelguardctl grant` may lend */
+	struct role_set grantable; /* the roles that it may */
+	char *max_grant_text;	   /* for showing: "8h", as it was written; */
+	char *grantable_text;	   /* the roles by name, with commas, or "none" */
+	bool has_owner_modes;	   /* some zone says `modes = owner` */
 	struct id_role *by_gid; /* every role's gids, sorted by id; for policy_roles() */
 	size_t n_by_gid;
 	struct id_role *by_uid;

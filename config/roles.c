@@ -2,6 +2,12 @@
 /* Which roles a subject holds, and how it came to them. */
 #include "config/decide.h"
 
+static void add_roles(struct role_set *set, const struct role_set *more)
+{
+	for (size_t i = 0; i < POLICY_ROLES_MAX / 64; i++)
+		set->bits[i] |= more->bits[i];
+}
+
 static void add_roles_of(const struct policy *policy, const struct id_role *pairs,
 			 size_t n, uint32_t id, struct role_set *ret)
 {
@@ -15,23 +21,39 @@ static void add_roles_of(const struct policy *policy, const struct id_role *pair
 		else
 			high = middle;
 	}
-	for (; low < n && pairs[low].id == id; low++) {
-		const struct role_set *holds = &policy->roles[pairs[low].role].holds;
+	for (; low < n && pairs[low].id == id; low++)
+		add_roles(ret, &policy->roles[pairs[low].role].holds);
+}
 
-		for (size_t i = 0; i < POLICY_ROLES_MAX / 64; i++)
-			ret->bits[i] |= holds->bits[i];
+/* Of the grants that are in force for a subject the next one from *at; NULL: none. */
+static const struct timed_grant *next_grant(const struct subject *subject, size_t *at)
+{
+	const struct grants *grants = subject->grants;
+
+	while (grants && *at < grants->n_items) {
+		const struct timed_grant *grant = &grants->items[(*at)++];
+
+		if (grant->user.uid == subject->uid &&
+		    grant_is_valid(grant, &subject->now))
+			return grant;
 	}
+	return NULL;
 }
 
 void policy_roles(const struct policy *policy, const struct subject *subject,
 		  struct role_set *ret)
 {
+	const struct timed_grant *grant;
+	size_t at = 0;
+
 	*ret = policy->roles[0].holds;
 	add_roles_of(policy, policy->by_uid, policy->n_by_uid, subject->uid, ret);
 	add_roles_of(policy, policy->by_gid, policy->n_by_gid, subject->gid, ret);
 	for (size_t i = 0; i < subject->n_groups; i++)
 		add_roles_of(policy, policy->by_gid, policy->n_by_gid, subject->groups[i],
 			     ret);
+	while ((grant = next_grant(subject, &at)))
+		add_roles(ret, &policy->roles[grant->role].holds);
 }
 
 static bool has_group(const struct subject *subject, gid_t gid)
@@ -45,7 +67,21 @@ static bool has_group(const struct subject *subject, gid_t gid)
 	return false;
 }
 
-/* Directly: everyone, by user, by group; else ROLE_NOT_HELD. */
+/* Of several grants of a role, the one that ends last. */
+static const struct timed_grant *longest_grant(const struct subject *subject,
+					       unsigned role)
+{
+	const struct timed_grant *grant, *longest = NULL;
+	size_t at = 0;
+
+	while ((grant = next_grant(subject, &at))) {
+		if (grant->role == role && (!longest || grant->until > longest->until))
+			longest = grant;
+	}
+	return longest;
+}
+
+/* Directly: everyone, by user, by group, by a grant; else ROLE_NOT_HELD. */
 static void direct_holding(const struct policy *policy, const struct subject *subject,
 			   unsigned number, struct role_holding *ret)
 {
@@ -69,6 +105,9 @@ static void direct_holding(const struct policy *policy, const struct subject *su
 			return;
 		}
 	}
+	ret->grant = longest_grant(subject, number);
+	if (ret->grant)
+		ret->origin = ROLE_BY_GRANT;
 }
 
 void policy_role_holding(const struct policy *policy, const struct subject *subject,

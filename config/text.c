@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Words from outside: shown so that they can do no harm, compared, cut at commas. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,6 +125,32 @@ unsigned text_distance(const char *one, const char *other, unsigned limit)
 		now = spare;
 	}
 	return last[m] > limit ? limit + 1 : last[m];
+}
+
+int text_duration(const char *text, int64_t max, int64_t *ret)
+{
+	static const struct {
+		char letter;
+		int64_t seconds;
+	} units[] = {
+		{ 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 }, { 'w', 604800 }
+	};
+	size_t n = strspn(text, "0123456789");
+	int64_t number = 0;
+
+	if (n == 0 || text[n] == '\0' || text[n + 1] != '\0')
+		return -EINVAL;
+	for (size_t i = 0; i < n && number <= max; i++)
+		number = 10 * number + (text[i] - '0');
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (units[i].letter != text[n])
+			continue;
+		if (number == 0 || number > max / units[i].seconds)
+			return -ERANGE;
+		*ret = number * units[i].seconds;
+		return 0;
+	}
+	return -EINVAL;
 }
 
 char *text_next_item(char **state)

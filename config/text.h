@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* A line of 198 bytes at four characters a byte, and quotes. */
 #define TEXT_QUOTED_MAX 1024
@@ -33,6 +34,10 @@ bool text_is_name(const char *word);
 /* How many letters must change to make one of the other (insert, remove, replace, swap of
  * neighbours); at most `limit` + 1 is returned. */
 unsigned text_distance(const char *one, const char *other, unsigned limit);
+
+/* A time of one number and one unit, s, m, h, d or w ("8h"), in seconds, at most `max`.
+ * Returns 0, -EINVAL if it is none, or -ERANGE if it is 0 or too long. */
+int text_duration(const char *text, int64_t max, int64_t *ret);
 
 /* Cuts the next item off a list at its comma, in place, without the blanks around it.
  * Returns NULL at the end; an item may be empty. Start with *state = list. */

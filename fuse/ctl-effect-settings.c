@@ -36,6 +36,23 @@ static int add(struct effect *effect, const struct effect_setting *setting)
 	return 0;
 }
 
+/* Whether a role may be granted now that could not be. */
+static bool more_grantable(const struct policy *old, const struct policy *new)
+{
+	for (unsigned i = 1; i < new->n_roles; i++) {
+		bool could = false;
+
+		if (!role_set_has(&new->grantable, i))
+			continue;
+		for (unsigned j = 1; j < old->n_roles; j++)
+			could |= role_set_has(&old->grantable, j) &&
+				 strcmp(old->roles[j].name, new->roles[i].name) == 0;
+		if (!could)
+			return true;
+	}
+	return false;
+}
+
 static int compare_guard(struct effect *effect)
 {
 	const struct policy *old = effect->old, *new = effect->new;
@@ -50,6 +67,13 @@ static int compare_guard(struct effect *effect)
 		{ NULL, "groups-from", groups_from_words[old->groups_from],
 		  groups_from_words[new->groups_from],
 		  new->groups_from == GROUPS_FROM_PROCESS },
+		/* 24h is 1d. */
+		{ NULL, "max-grant", old->max_grant_text,
+		  new->max_grant == old->max_grant ? old->max_grant_text
+						   : new->max_grant_text,
+		  new->max_grant > old->max_grant },
+		{ NULL, "grantable", old->grantable_text, new->grantable_text,
+		  more_grantable(old, new) },
 	};
 	int r = 0;
 

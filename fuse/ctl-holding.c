@@ -5,6 +5,7 @@
 
 #include "config/identity.h"
 
+#include "fuse/ctl-event.h"
 #include "fuse/ctl-holding.h"
 #include "fuse/ctl-json.h"
 #include "fuse/ctl-patience.h"
@@ -27,6 +28,18 @@ void ctl_print_group(gid_t gid)
 	ctl_puts_safe(stdout, name);
 }
 
+/* "granted by root until 2026-11-23 22:00:00 (mend the upload)" */
+static void print_grant(const struct timed_grant *grant)
+{
+	char until[CTL_TIME_SIZE];
+
+	fputs("granted by ", stdout);
+	ctl_puts_safe(stdout, grant->by.name);
+	printf(" until %s (", ctl_time(grant->until, until));
+	ctl_puts_safe(stdout, grant->reason);
+	fputs(")", stdout);
+}
+
 void ctl_print_holding(const struct policy *policy, const struct subject *subject,
 		       const struct role_holding *holding)
 {
@@ -44,6 +57,9 @@ void ctl_print_holding(const struct policy *policy, const struct subject *subjec
 	case ROLE_BY_GROUP:
 		fputs("through the group ", stdout);
 		ctl_print_group(holding->gid);
+		break;
+	case ROLE_BY_GRANT:
+		print_grant(holding->grant);
 		break;
 	case ROLE_BY_INCLUDE:
 		printf("included by %s, ", policy->roles[holding->via].name);
@@ -66,9 +82,9 @@ json_t *ctl_json_holding(const struct policy *policy, const struct subject *subj
 			 unsigned role, const struct role_holding *holding)
 {
 	static const char *const origins[] = {
-		[ROLE_NOT_HELD] = NULL,	       [ROLE_BY_EVERYONE] = "everyone",
-		[ROLE_BY_USER] = "user",       [ROLE_BY_GROUP] = "group",
-		[ROLE_BY_INCLUDE] = "include",
+		[ROLE_NOT_HELD] = NULL,	   [ROLE_BY_EVERYONE] = "everyone",
+		[ROLE_BY_USER] = "user",   [ROLE_BY_GROUP] = "group",
+		[ROLE_BY_GRANT] = "grant", [ROLE_BY_INCLUDE] = "include",
 	};
 	json_t *object = json_object();
 
@@ -76,6 +92,11 @@ json_t *ctl_json_holding(const struct policy *policy, const struct subject *subj
 	ctl_json_set_text(object, "by", origins[holding->origin]);
 	if (holding->origin == ROLE_BY_GROUP)
 		ctl_json_set(object, "group", ctl_json_group(holding->gid));
+	if (holding->origin == ROLE_BY_GRANT) {
+		ctl_json_set(object, "until", json_integer(holding->grant->until));
+		ctl_json_set_text(object, "granted_by", holding->grant->by.name);
+		ctl_json_set_text(object, "reason", holding->grant->reason);
+	}
 	if (holding->origin == ROLE_BY_INCLUDE) {
 		struct role_holding via;
 

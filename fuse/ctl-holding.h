@@ -14,6 +14,7 @@ json_t *ctl_json_group(gid_t gid);
 void ctl_print_holding(const struct policy *policy, const struct subject *subject,
 		       const struct role_holding *holding);
 
-/* An object with the role's name, and `by`, `group` or `included_by`. */
+/* An object with the role's name, and `by`, `group` or `included_by`; of a grant `until`,
+ * `granted_by` and `reason`. */
 json_t *ctl_json_holding(const struct policy *policy, const struct subject *subject,
 			 unsigned role, const struct role_holding *holding);

@@ -213,8 +213,10 @@ static void ask(struct bytes *bytes, const struct ref_policy *model,
 			 .groups = groups,
 			 .n_groups = bytes_below(bytes, GROUPS_MAX + 1) },
 	};
-	struct subject subject = { question.ref.uid, question.ref.gid, groups,
-				   question.ref.n_groups };
+	struct subject subject = { .uid = question.ref.uid,
+				   .gid = question.ref.gid,
+				   .groups = groups,
+				   .n_groups = question.ref.n_groups };
 	size_t n = 0;
 
 	for (unsigned i = 0; i < question.ref.n_groups; i++)
