@@ -201,7 +201,7 @@ static int install(struct edit *edit)
 	sigprocmask(SIG_BLOCK, &ends, &before);
 	status = check_unchanged(edit);
 	if (status == CTL_OK)
-		status = policy_text_install(edit->file, edit->new->text,
+		status = policy_text_install(edit->file, edit->file, edit->new->text,
 					     edit->new->length);
 	if (status == CTL_OK)
 		edit_copy_remove(&edit->copy);

@@ -160,28 +160,46 @@ static int fill(int old, int new, const char *bytes, size_t length)
 	return r < 0 ? r : RET_ERRNO(fsync(new));
 }
 
-int policy_text_install(const char *file, const char *bytes, size_t length)
+/* Makes a file with these bytes; `path` is a template. It is closed when it is there: a
+ * guard that reads it at once takes one that is open for writing for half written. */
+static int make_new(char *path, int old, const char *bytes, size_t length)
+{
+	int new = RET_ERRNO(mkostemp(path, O_CLOEXEC));
+	int r;
+
+	if (new < 0)
+		return new;
+	r = fill(old, new, bytes, length);
+	if (close(new) < 0 && r == 0)
+		r = -errno;
+	if (r < 0)
+		unlink(path);
+	return r;
+}
+
+int policy_text_install(const char *file, const char *like, const char *bytes,
+			size_t length)
 {
 	_cleanup_(freep) char *path = beside_policy(file, ".new-XXXXXX");
 	_cleanup_(closep) int old = RET_ERRNO(open(file, OPEN_FLAGS));
-	_cleanup_(closep) int new = -1;
 	int r;
 
 	if (!path)
 		return ctl_fail("no memory");
+	if (old == -ENOENT)
+		old = RET_ERRNO(open(like, OPEN_FLAGS));
 	if (old < 0)
 		return ctl_fail("cannot open %s: %s", QUOTED(file),
 				strerrordesc_np(-old));
-	new = RET_ERRNO(mkostemp(path, O_CLOEXEC));
-	r = new < 0 ? new : fill(old, new, bytes, length);
-	if (r == 0)
+	r = make_new(path, old, bytes, length);
+	if (r == 0) {
 		r = RET_ERRNO(rename(path, file));
-	if (r < 0) {
-		if (new >= 0)
+		if (r < 0)
 			unlink(path);
-		return ctl_fail("cannot install %s: %s; the old policy is still there",
-				QUOTED(file), strerrordesc_np(-r));
 	}
+	if (r < 0)
+		return ctl_fail("cannot install %s: %s; nothing is changed", QUOTED(file),
+				strerrordesc_np(-r));
 	r = sync_directory(file);
 	if (r < 0) /* it is in place all the same */
 		ctl_fail("warning: %s is replaced, but might not survive a crash: %s",

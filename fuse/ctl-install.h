@@ -16,6 +16,8 @@ void policy_text_fini(struct policy_text *text);
 
 /* Replaces the file by these bytes: whoever opens it sees the old ones or the new ones.
  * The owner, the mode (but nobody else may write it) and the extended attributes, so the
- * SELinux label and ACLs, are those of the file that is replaced. Returns CTL_OK, or
- * CTL_FAILED, having said why; then the old file is still there. */
-int policy_text_install(const char *file, const char *bytes, size_t length);
+ * SELinux label and ACLs, are those of the file that is replaced, or of the file `like`
+ * if there is none yet. Returns CTL_OK, or CTL_FAILED, having said why; then all is as it
+ * was. */
+int policy_text_install(const char *file, const char *like, const char *bytes,
+			size_t length);
