@@ -153,17 +153,25 @@ bool grant_is_valid(const struct timed_grant *grant, const struct moment *now)
 	       now->boot < grant->boot_until;
 }
 
+/* An empty set that may take any of the other's. */
+static struct grants *new_part(struct grants *of)
+{
+	struct grants *part = grants_new();
+
+	if (!part)
+		return NULL;
+	part->items = calloc(of->n_items + 1, sizeof(*part->items));
+	if (!part->items)
+		return grants_unref(part);
+	part->parent = grants_ref(of);
+	return part;
+}
+
 struct grants *grants_select(struct grants *grants, const struct moment *now)
 {
-	struct grants *valid = grants_new();
+	struct grants *valid = new_part(grants);
 
-	if (!valid)
-		return NULL;
-	valid->items = calloc(grants->n_items + 1, sizeof(*valid->items));
-	if (!valid->items)
-		return grants_unref(valid);
-	valid->parent = grants_ref(grants);
-	for (size_t i = 0; i < grants->n_items; i++) {
+	for (size_t i = 0; valid && i < grants->n_items; i++) {
 		if (grant_is_valid(&grants->items[i], now))
 			valid->items[valid->n_items++] = grants->items[i];
 	}
@@ -185,6 +193,17 @@ const struct timed_grant *grants_find(const struct grants *grants,
 			return &grants->items[i];
 	}
 	return NULL;
+}
+
+struct grants *grants_keep(struct grants *grants, const struct grants *other)
+{
+	struct grants *kept = new_part(grants);
+
+	for (size_t i = 0; kept && i < grants->n_items; i++) {
+		if (grants_find(other, &grants->items[i]))
+			kept->items[kept->n_items++] = grants->items[i];
+	}
+	return kept;
 }
 
 static void take_earlier(int64_t *next, int64_t at, int64_t now)

@@ -118,6 +118,10 @@ bool grant_is_valid(const struct timed_grant *grant, const struct moment *now);
  * memory. */
 struct grants *grants_select(struct grants *grants, const struct moment *now);
 
+/* Those of a set of which another has the same: also a set that refers to the first one.
+ * NULL without memory. */
+struct grants *grants_keep(struct grants *grants, const struct grants *other);
+
 /* Whether it is the same grant, also of another set. */
 bool grant_same(const struct timed_grant *one, const struct timed_grant *other);
 

@@ -11,6 +11,7 @@
 #include "config/identity.h"
 
 #include "fuse/caller.h"
+#include "fuse/moment.h"
 #include "fuse/util.h"
 
 #define CALLER_SLOTS   256 /* direct-mapped: a clash costs one more look at /proc */
@@ -290,6 +291,26 @@ static bool is_our_failure(int error)
 	return error == -EMFILE || error == -ENFILE || error == -ENOMEM;
 }
 
+/* By the grants that count now, to the second, whoever else is late. */
+static void find_roles(const struct caller *caller, const struct policy_snapshot *policy,
+		       struct role_set *ret)
+{
+	struct subject subject = caller->subject;
+
+	subject.grants = policy->grants;
+	if (policy->grants->n_items > 0)
+		subject.now = moment_now();
+	policy_roles(policy->policy, &subject, ret);
+}
+
+static bool has_grants(uid_t uid, const struct grants *grants)
+{
+	for (size_t i = 0; i < grants->n_items; i++)
+		if (grants->items[i].user.uid == uid)
+			return true;
+	return false;
+}
+
 static int caller_read(struct caller_cache *cache, const struct asker *asker,
 		       const struct policy_snapshot *policy, struct caller **ret)
 {
@@ -325,7 +346,8 @@ static int caller_read(struct caller_cache *cache, const struct asker *asker,
 		read_database(caller);
 	read_name(cache, caller);
 	caller->generation = policy->generation;
-	policy_roles(policy->policy, &caller->subject, &caller->roles);
+	caller->has_grants = has_grants(caller->subject.uid, policy->grants);
+	find_roles(caller, policy, &caller->roles);
 	*ret = caller;
 	return 0;
 }
@@ -432,8 +454,8 @@ int caller_get_for_record(struct caller_cache *cache, const struct asker *asker,
 void caller_roles(const struct caller *caller, const struct policy_snapshot *policy,
 		  struct role_set *ret)
 {
-	if (caller->generation == policy->generation)
+	if (caller->generation == policy->generation && !caller->has_grants)
 		*ret = caller->roles;
 	else
-		policy_roles(policy->policy, &caller->subject, ret);
+		find_roles(caller, policy, ret);
 }

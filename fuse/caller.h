@@ -26,7 +26,8 @@ struct caller {
 	struct actor actor;
 	struct role_set roles; /* under the policy of `generation` */
 	uint64_t generation;
-	bool complete; /* /proc was read and agreed with the request */
+	bool has_grants; /* one of the grants is for this uid: its roles end with it */
+	bool complete;	 /* /proc was read and agreed with the request */
 	/* CapEff, where a zone has modes = owner; 0 from another user namespace, where it
 	 * means nothing here */
 	uint64_t capabilities;
@@ -55,7 +56,7 @@ int caller_get(struct caller_cache *cache, const struct asker *asker,
 int caller_get_for_record(struct caller_cache *cache, const struct asker *asker,
 			  const struct policy_snapshot *policy, struct caller **ret);
 
-/* The roles of a caller under a later policy. */
+/* The roles of a caller now, maybe under a later policy. */
 void caller_roles(const struct caller *caller, const struct policy_snapshot *policy,
 		  struct role_set *ret);
 

@@ -25,10 +25,11 @@
  * policy, and part of the others:
  *	mountpoint, source, pid, modelguard (its version), since
  *	policy { file, generation, sha256, since (in force),
- *		on_disk: "same", "differs" or "unreadable" }
+ *		on_disk: "same", "differs" or "unreadable" (it, or its grants) }
  * reload:
  *	loaded: whether the file is in force now
  *	list complaints [ { line (0: the file as a whole), text } ]: why it is not
+ *	list grants, as in status
  * status:
  *	audit { sink (as for -o audit=), state (modelguard-audit(7)), failure: "deny" or
  *		"allow", seqno (the last one given), waiting (acknowledged by the kernel,
@@ -43,6 +44,9 @@
  *	list people [ { uid, name, roles [], reading, writing, directories } ]
  *	list unreachable [ { uid, name, pid, path } ]: reads or maps a file past the
  *		guard, and would be denied by the policy in force
+ *	list grants [ { id, user, uid, role, from, until, by, reason, state: "in-force",
+ *		"not-begun", "ended", "revoked" or "void", why (void, or null) } ]: all
+ *		of the file, as it was read
  *	list rules [ { line, zone, role, text, allowed, denied } ]: decisions since this
  *		generation is in force, by the line that a record of them names */
 #pragma once

@@ -51,7 +51,8 @@ static json_t *answer_reload(struct control_verbs *verbs)
 		return NULL;
 	if (json_object_set_new(document, "loaded", json_boolean(r == 0)) < 0 ||
 	    json_object_set_new(document, "complaints", list_complaints(r, &complaints)) <
-		    0) {
+		    0 ||
+	    status_set_grants(verbs->status, document) < 0) {
 		json_decref(document);
 		return NULL;
 	}

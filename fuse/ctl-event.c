@@ -137,6 +137,25 @@ static void print_policy(const struct record *record)
 	}
 }
 
+/* "alice, model-admin until 2026-11-23 22:00:00: mend the upload, used-up" */
+static void print_grant(const struct record *record)
+{
+	char until[CTL_TIME_SIZE];
+
+	ctl_puts_safe(stdout, record->grantee);
+	fputs(", ", stdout);
+	ctl_puts_safe(stdout, record->role ? record->role : "?");
+	printf(" until %s", ctl_time(record->until.tv_sec, until));
+	if (record->reason) {
+		fputs(": ", stdout);
+		ctl_puts_safe(stdout, record->reason);
+	}
+	if (record->note) {
+		fputs(", ", stdout);
+		ctl_puts_safe(stdout, record->note);
+	}
+}
+
 static void print_reason(const struct trail_event *event)
 {
 	const struct record *record = &event->record;
@@ -181,7 +200,9 @@ static void print_detail(const struct trail_event *event)
 {
 	const struct record *record = &event->record;
 
-	if (record->kind == RECORD_CONFIG) {
+	if (record->grantee) {
+		print_grant(record);
+	} else if (record->kind == RECORD_CONFIG) {
 		print_policy(record);
 	} else if (strcmp(record->op, "gap") == 0) {
 		print_gap(record);

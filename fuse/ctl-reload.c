@@ -40,6 +40,31 @@ static void print_complaints(const char *file, const json_t *list)
 	}
 }
 
+/* Grants that the policy does not allow (any more) are kept, and said. */
+static void print_void_grants(const json_t *list)
+{
+	size_t index;
+	json_t *item;
+
+	json_array_foreach(list, index, item)
+	{
+		const char *state = json_string_value(json_object_get(item, "state"));
+		const char *user = json_string_value(json_object_get(item, "user"));
+		const char *role = json_string_value(json_object_get(item, "role"));
+		const char *why = json_string_value(json_object_get(item, "why"));
+
+		if (!state || strcmp(state, "void") != 0)
+			continue;
+		fputs("  void: the grant of ", stdout);
+		ctl_puts_safe(stdout, role ? role : "?");
+		fputs(" to ", stdout);
+		ctl_puts_safe(stdout, user ? user : "?");
+		fputs(": ", stdout);
+		ctl_puts_safe(stdout, why ? why : "?");
+		putchar('\n');
+	}
+}
+
 /* "/srv/models: loaded as generation 4 (sha256 ...)", or what is wrong before it. */
 static int print_outcome(const struct ctl_guard *guard, const json_t *answer)
 {
@@ -61,6 +86,8 @@ static int print_outcome(const struct ctl_guard *guard, const json_t *answer)
 	fputs(" (sha256 ", stream);
 	ctl_print_safe(stream, hash ? hash : "?", hash ? strnlen(hash, 12) : 1);
 	fputs(")\n", stream);
+	if (loaded)
+		print_void_grants(json_object_get(answer, "grants"));
 	return loaded ? CTL_OK : CTL_NO;
 }
 

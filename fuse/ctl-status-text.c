@@ -215,6 +215,51 @@ static void print_people(const json_t *answer)
 	}
 }
 
+/* "alice has model-admin until 2026-11-23 22:00:00, by root: mend the upload" */
+static void print_grant(const json_t *grant)
+{
+	bool in_force = strcmp(text(grant, "state"), "in-force") == 0;
+
+	fputs("    ", stdout);
+	print_safe(grant, "user");
+	fputs(in_force ? " has " : " was granted ", stdout);
+	print_safe(grant, "role");
+	fputs(" until ", stdout);
+	print_time(grant, "until");
+	fputs(", by ", stdout);
+	print_safe(grant, "by");
+	fputs(": ", stdout);
+	print_safe(grant, "reason");
+	if (!in_force) {
+		printf(" %s(", ctl_colour(stdout, CTL_RED));
+		print_safe(grant, "state");
+		if (json_is_string(json_object_get(grant, "why"))) {
+			fputs(": ", stdout);
+			print_safe(grant, "why");
+		}
+		printf(")%s", ctl_colour(stdout, CTL_PLAIN));
+	}
+	putchar('\n');
+}
+
+/* Those that have ended or were revoked are in the trail. */
+static void print_grants(const json_t *answer)
+{
+	const json_t *list = json_object_get(answer, "grants");
+	size_t n = 0;
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *grant = json_array_get(list, i);
+		const char *state = text(grant, "state");
+
+		if (strcmp(state, "ended") == 0 || strcmp(state, "revoked") == 0)
+			continue;
+		if (n++ == 0)
+			print_title("Grants that end");
+		print_grant(grant);
+	}
+}
+
 static void print_unreachable(const json_t *answer)
 {
 	const json_t *list = json_object_get(answer, "unreachable");
@@ -289,6 +334,7 @@ void ctl_print_status(const json_t *answer)
 	print_handles(answer);
 	print_people(answer);
 	print_unreachable(answer);
+	print_grants(answer);
 	print_rules(answer, true);
 	print_rules(answer, false);
 	print_more(answer, "rules", "n_rules");

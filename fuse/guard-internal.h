@@ -20,6 +20,7 @@ struct second_look {
 	struct timespec denied_at;
 };
 
+struct ledger;
 struct repeats;
 struct runs;
 
@@ -28,6 +29,7 @@ struct guard {
 	struct caller_cache *callers;
 	struct repeats *repeats;
 	struct runs *runs;
+	struct ledger *ledger;		   /* of whoever reloads */
 	_Atomic uint64_t n_denied;	   /* for status */
 	pthread_mutex_t second_looks_lock; /* nothing is taken below it */
 	struct second_look second_looks[N_SECOND_LOOKS];
@@ -110,6 +112,20 @@ struct statement {
 /* Writes it; *seqno is the record's number, given if it is 0: it stays 0 if it was only
  * counted, or joined a run. 0 or -EIO. */
 int guard_record(struct guard *guard, const struct statement *statement, uint64_t *seqno);
+
+/* Which grants are on record as in force: guard-grants.c. 0 or -ENOMEM. */
+int ledger_new(struct ledger **ret);
+struct ledger *ledger_free(struct ledger *ledger);
+
+/* Records each grant that is about to come into force, by the generation of the snapshot,
+ * and is not on record yet. 0, -EIO or -ENOMEM. */
+int guard_record_grants(struct guard *guard, const struct policy_snapshot *snapshot,
+			struct grants *begun);
+
+/* Records how each came to an end that is on record and counts no longer; `known` is what
+ * the file says of it. False: some have to wait. */
+bool guard_record_ends(struct guard *guard, struct grants *known,
+		       const struct moment *now);
 
 /* Counts denials that are identical to some that were just recorded, and records their
  * number from a thread of its own, at most a second later: guard-repeat.c. 0, -ENOMEM or

@@ -6,6 +6,7 @@
 
 #include "fuse/guard-internal.h"
 #include "fuse/log.h"
+#include "fuse/moment.h"
 #include "fuse/util.h"
 
 /* The path as users see it: the mount point, then the path in the share. */
@@ -166,6 +167,8 @@ int guard_record_start(struct guard *guard)
 	policy_snapshot_get(guard->parts.policies, &snapshot);
 	r = record_policy(guard, &snapshot, NULL, NULL);
 	if (r == 0)
+		r = guard_record_grants(guard, &snapshot, snapshot.grants);
+	if (r == 0)
 		r = record_life(guard, "start", NULL);
 	policy_snapshot_put(&snapshot);
 	return r;
@@ -179,28 +182,43 @@ int guard_record_end(struct guard *guard, const char *reason)
 }
 
 /* Stricter from before the new policy is in force, laxer from after. */
-static uint64_t put_in_force(struct guard *guard, struct tally *candidate)
+static uint64_t put_in_force(struct guard *guard, struct policy_candidate *candidate,
+			     struct grants *valid)
 {
-	bool allow = candidate->policy->audit_failure == AUDIT_FAILURE_ALLOW;
+	bool allow = candidate->tally->policy->audit_failure == AUDIT_FAILURE_ALLOW;
 	uint64_t generation;
 
 	if (!allow)
 		audit_set_failure_allowed(guard->parts.audit, false);
-	generation = policy_store_replace(guard->parts.policies, candidate);
+	generation = policy_store_replace(guard->parts.policies, candidate, valid);
 	audit_set_failure_allowed(guard->parts.audit, allow);
 	return generation;
 }
 
-/* The record of the new policy comes before it decides anything (I1). */
+/* The records of the new policy and its grants come before they decide anything (I1). */
+static int record_candidate(struct guard *guard, const struct policy_snapshot *old,
+			    const struct policy_candidate *candidate,
+			    struct grants *valid)
+{
+	const struct policy_snapshot next = { candidate->tally->policy,
+					      old->generation + 1, candidate->tally,
+					      valid };
+	int r = valid ? record_policy(guard, &next, old->policy->hash, NULL) : -ENOMEM;
+
+	return r == 0 ? guard_record_grants(guard, &next, valid) : r;
+}
+
 int guard_reload(struct guard *guard, struct complaints *complaints)
 {
-	struct policy_snapshot old, candidate;
-	struct tally *tally = NULL;
+	_cleanup_(policy_candidate_fini) struct policy_candidate candidate = { 0 };
+	_cleanup_(grants_unrefp) struct grants *known = NULL, *valid = NULL;
+	const struct moment now = moment_now();
+	struct policy_snapshot old;
 	uint64_t generation;
 	int r;
 
 	policy_snapshot_get(guard->parts.policies, &old);
-	r = policy_store_load(guard->parts.policies, complaints, &tally);
+	r = policy_store_load(guard->parts.policies, complaints, &candidate);
 	if (r < 0) {
 		log_error("the policy was refused, keeping policy generation %llu",
 			  (unsigned long long)old.generation);
@@ -208,17 +226,18 @@ int guard_reload(struct guard *guard, struct complaints *complaints)
 		policy_snapshot_put(&old);
 		return r;
 	}
-	candidate = (struct policy_snapshot){ tally->policy, old.generation + 1, tally };
-	r = record_policy(guard, &candidate, old.policy->hash, NULL);
+	valid = grants_select(candidate.grants, &now);
+	r = record_candidate(guard, &old, &candidate, valid);
 	if (r == 0) {
-		generation = put_in_force(guard, tally);
+		known = grants_ref(candidate.grants);
+		generation = put_in_force(guard, &candidate, take_ptr(valid));
 		runs_flush(guard->runs); /* they were decided by the old one */
+		guard_record_ends(guard, known, &now);
 		log_info("policy generation %llu is in force",
 			 (unsigned long long)generation);
 	} else {
 		log_error("the new policy cannot be recorded, keeping generation %llu",
 			  (unsigned long long)old.generation);
-		tally_unref(tally);
 	}
 	policy_snapshot_put(&old);
 	return r;

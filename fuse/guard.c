@@ -56,6 +56,8 @@ int guard_new(const struct guard_parts *parts, struct guard **ret)
 		r = repeats_new(parts->audit, &guard->repeats);
 	if (r == 0)
 		r = runs_new(parts->audit, &guard->runs);
+	if (r == 0)
+		r = ledger_new(&guard->ledger);
 	if (r < 0) {
 		guard_free(guard);
 		return r;
@@ -70,6 +72,7 @@ struct guard *guard_free(struct guard *guard)
 	if (guard) {
 		repeats_free(guard->repeats);
 		runs_free(guard->runs);
+		ledger_free(guard->ledger);
 		caller_cache_free(guard->callers);
 	}
 	free(guard);
@@ -111,7 +114,7 @@ int question_init(struct guard *guard, const struct asker *asker,
 		policy_snapshot_put(&ret->snapshot);
 		return r;
 	}
-	ret->roles = ret->caller->roles;
+	caller_roles(ret->caller, &ret->snapshot, &ret->roles);
 	ret->uid = ret->caller->subject.uid;
 	return 0;
 }

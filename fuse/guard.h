@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include "config/grants.h"
 #include "config/operation.h"
 #include "config/policy.h"
 
@@ -256,6 +257,11 @@ int guard_record_end(struct guard *guard, const char *reason);
  * -errno. Recorded. What is wrong with it is logged, and in *complaints unless it is
  * NULL. One at a time. */
 int guard_reload(struct guard *guard, struct complaints *complaints);
+
+/* Puts in force the grants that have begun and takes out those that have ended, both on
+ * record; *ret_next is when to look again. Returns whether there is a new generation, as
+ * after a reload. One at a time, and not while one reloads. */
+bool guard_review_grants(struct guard *guard, struct moment *ret_next);
 
 /* For status: how many requests were denied, by the policy or by the source's modes. */
 uint64_t guard_denials(struct guard *guard);

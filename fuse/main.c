@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "fuse/alarm.h"
 #include "fuse/audit.h"
 #include "fuse/background.h"
 #include "fuse/call-filter.h"
@@ -30,7 +31,9 @@ struct daemon {
 	bool is_sealed;
 	struct mounter *mounter; /* NULL: we mount ourselves */
 	struct fuse_session *session;
-	pthread_mutex_t reload_lock; /* one at a time: SIGHUP, or root over the socket */
+	struct alarm *alarm; /* of the grants */
+	/* One at a time: SIGHUP, root over the socket, or the grants' alarm. */
+	pthread_mutex_t reload_lock;
 	pthread_mutex_t forget_lock; /* of the below; taken after reload_lock */
 	bool ends;		     /* nobody serves requests any more, or soon */
 };
@@ -234,7 +237,18 @@ static int reload(void *data, struct complaints *complaints)
 
 	if (r == 0)
 		forget_names(daemon);
+	alarm_wake(daemon->alarm);
 	return r;
+}
+
+static void on_alarm(void *data, struct moment *ret_next)
+{
+	struct daemon *daemon = data;
+
+	pthread_mutex_lock(&daemon->reload_lock);
+	if (guard_review_grants(daemon->fs.guard, ret_next))
+		forget_names(daemon);
+	pthread_mutex_unlock(&daemon->reload_lock);
 }
 
 static void on_reload(void *data)
@@ -299,6 +313,16 @@ static const char *reason_of_end(const struct daemon *daemon, bool by_signal, in
 	return daemon->fs.channel.initialised ? "error" : "not mounted";
 }
 
+static int start_alarm(struct daemon *daemon)
+{
+	int r = alarm_start(on_alarm, daemon, &daemon->alarm);
+
+	if (r < 0)
+		log_error("cannot start a thread for the ends of grants: %s",
+			  strerror(-r));
+	return r;
+}
+
 static int serve(struct daemon *daemon)
 {
 	const struct signal_actions actions = { on_end, on_reload, daemon };
@@ -307,8 +331,11 @@ static int serve(struct daemon *daemon)
 	bool by_signal;
 	int r;
 
-	r = signals_start(&actions, &signals);
+	r = start_alarm(daemon);
+	if (r == 0)
+		r = signals_start(&actions, &signals);
 	if (r < 0) {
+		daemon->alarm = alarm_stop(daemon->alarm);
 		take_back_mount(daemon);
 		guard_record_end(daemon->fs.guard, "not mounted");
 		return r;
@@ -322,6 +349,7 @@ static int serve(struct daemon *daemon)
 	by_signal = signals_stop(signals);
 	leave_mount(daemon, by_signal, r);
 	control_verbs_stop(control);
+	daemon->alarm = alarm_stop(daemon->alarm);
 	/* The record of the end comes after everything is flushed. */
 	daemon->fs.handles = handle_table_free(daemon->fs.handles);
 	guard_record_end(daemon->fs.guard, reason_of_end(daemon, by_signal, r));

@@ -52,6 +52,7 @@ const struct field record_fields[] = {
 	MEMBER("lost", FIELD_NUMBER, lost, RECORD_LOST),
 	MEMBER("since", FIELD_TIME, since, RECORD_SPAN),
 	MEMBER("until", FIELD_TIME, until, RECORD_SPAN),
+	MEMBER("grantee", FIELD_TEXT, grantee, 0),
 	MEMBER("grole", FIELD_TEXT, role, 0),
 	MEMBER("zone", FIELD_TEXT, zone, 0),
 	MEMBER("rule", FIELD_RULE, rule_file, 0),

@@ -63,12 +63,13 @@ struct record {
 	uint64_t size;	   /* truncate: the new size */
 	uid_t new_uid;
 	gid_t new_gid;
-	const char *xattr;  /* attribute name */
-	const char *io;	    /* "passthrough", "cached", "direct" */
-	const char *opener; /* user name: whose open handle, if not the actor's */
-	const char *note;   /* one of our words: "page-write", "effect-failed" */
-	uint64_t count;	    /* gap: how many; repeated denials */
-	const char *role;   /* grole= */
+	const char *xattr;   /* attribute name */
+	const char *io;	     /* "passthrough", "cached", "direct" */
+	const char *opener;  /* user name: whose open handle, if not the actor's */
+	const char *note;    /* one of our words: "page-write", "effect-failed" */
+	uint64_t count;	     /* gap: how many; repeated denials */
+	const char *grantee; /* whom a role is granted for a time */
+	const char *role;    /* grole= */
 	const char *zone;
 	const char *rule_file; /* with rule_line: rule="policy.ini:31" */
 	unsigned rule_line;
@@ -80,7 +81,7 @@ struct record {
 	uint64_t seqno;		      /* 0: audit_record() gives the next number */
 	int err;		      /* errno=, positive */
 	const char *reason;	      /* prose; see record_format_audit() */
-	struct timespec since, until; /* gap, repeated denials: CLOCK_REALTIME */
+	struct timespec since, until; /* gap, repeated denials, grant: CLOCK_REALTIME */
 	uint64_t lost;	      /* gap: accepted records that may be missing from the log */
 	struct timespec time; /* JSON only, CLOCK_REALTIME; all zero: now */
 };

@@ -214,6 +214,7 @@ int report_write(FILE *out, struct report *report)
 	if (report_write_people(out, report) < 0 || report_write_denials(out, report) < 0)
 		return -1;
 	report_write_policies(out, report);
+	report_write_grants(out, report);
 	report_write_life(out, report);
 	report_write_gaps(out, report);
 	put_unreadable(out, &report->counts, &figures);

@@ -50,7 +50,8 @@ static void put_code_cell(FILE *out, const char *text)
 
 static bool is_life(const struct report_moment *moment)
 {
-	return !report_is_gap(moment) && !report_is_policy(moment);
+	return !report_is_gap(moment) && !report_is_policy(moment) &&
+	       !report_is_grant(moment);
 }
 
 static size_t count(const struct report *report,
@@ -127,6 +128,43 @@ void report_write_policies(FILE *out, const struct report *report)
 		"<th>When</th><th>Outcome</th><th class='n'>Generation</th><th>Policy "
 		"and SHA-256</th>");
 	put_rows(out, report, report_is_policy, put_policy);
+	end_table(out, n);
+}
+
+static void put_grant(FILE *out, const struct report_moment *moment)
+{
+	bool made = strcmp(moment->op, "grant") == 0;
+
+	put_time_cell(out, moment->time.tv_sec);
+	fprintf(out, "<td><span class='tag %s'>%s</span> ", made ? "warn" : "good",
+		made				     ? "granted"
+		: strcmp(moment->op, "grant-revoke") ? "ended"
+						     : "revoked");
+	report_put(out, moment->note);
+	fputs("</td>", out);
+	put_code_cell(out, moment->grantee);
+	put_code_cell(out, moment->role);
+	fputs("<td class='nowrap'>", out);
+	report_put_time(out, moment->until.tv_sec);
+	fputs("</td>", out);
+	put_code_cell(out, moment->acct);
+	fputs("<td>", out);
+	report_put(out, moment->reason);
+	fputs("</td></tr>\n", out);
+}
+
+/* Most shares have none, and need no section that says so. */
+void report_write_grants(FILE *out, const struct report *report)
+{
+	size_t n = count(report, report_is_grant);
+
+	if (n == 0)
+		return;
+	begin_table(out, "Grants that end",
+		    "Roles that were lent to somebody for a time, and how that ended.",
+		    "<th>When</th><th>What</th><th>To</th><th>Role</th><th>Until</th>"
+		    "<th>By</th><th>Reason</th>");
+	put_rows(out, report, report_is_grant, put_grant);
 	end_table(out, n);
 }
 

@@ -20,6 +20,9 @@ static void moment_fini(struct report_moment *moment)
 	free(moment->note);
 	free(moment->hash);
 	free(moment->old_hash);
+	free(moment->grantee);
+	free(moment->role);
+	free(moment->acct);
 }
 
 void report_fini(struct report *report)
@@ -38,7 +41,12 @@ bool report_is_gap(const struct report_moment *moment)
 
 bool report_is_policy(const struct report_moment *moment)
 {
-	return moment->kind == RECORD_CONFIG;
+	return moment->kind == RECORD_CONFIG && !report_is_grant(moment);
+}
+
+bool report_is_grant(const struct report_moment *moment)
+{
+	return *moment->grantee != '\0';
 }
 
 time_t report_begin(const struct report *report)
@@ -86,12 +94,16 @@ static int add_moment(struct report *report, const struct trail_event *event)
 		.note = copy(record->note),
 		.hash = copy(record->hash),
 		.old_hash = copy(record->old_hash),
+		.grantee = copy(record->grantee),
+		.role = copy(record->role),
+		.acct = copy(record->actor ? record->actor->acct : NULL),
 		.gen = record->gen,
 		.count = record->count,
 		.lost = record->lost,
 	};
 	return moment->op && moment->path && moment->reason && moment->note &&
-			       moment->hash && moment->old_hash
+			       moment->hash && moment->old_hash && moment->grantee &&
+			       moment->role && moment->acct
 		       ? 0
 		       : -ENOMEM;
 }

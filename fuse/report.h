@@ -17,12 +17,14 @@ struct report_second {
 	uint64_t changes, denials; /* changes: writes, names, sizes and attributes */
 };
 
-/* A policy that was loaded or refused, a start, an end or a gap. */
+/* A policy that was loaded or refused, a grant that began or ended, a start, an end or a
+ * gap. */
 struct report_moment {
 	struct timespec time, since, until;
 	enum record_kind kind;
 	enum trail_outcome outcome;
 	char *op, *path, *reason, *note, *hash, *old_hash; /* "" if there is none */
+	char *grantee, *role, *acct;			   /* of a grant; the same */
 	uint64_t gen, count, lost;
 };
 
@@ -54,6 +56,7 @@ void report_write_timeline(FILE *out, const struct report *report);
 int report_write_people(FILE *out, const struct report *report);
 int report_write_denials(FILE *out, struct report *report);
 void report_write_policies(FILE *out, const struct report *report);
+void report_write_grants(FILE *out, const struct report *report);
 void report_write_life(FILE *out, const struct report *report);
 void report_write_gaps(FILE *out, const struct report *report);
 
@@ -66,9 +69,10 @@ void report_put_time(FILE *out, time_t seconds);
 /* "12 gaps", "1 gap" */
 void report_put_count(FILE *out, uint64_t n, const char *noun);
 
-/* Whether a moment is a gap; or a policy. */
+/* Whether a moment is a gap; or a policy; or of a grant. */
 bool report_is_gap(const struct report_moment *moment);
 bool report_is_policy(const struct report_moment *moment);
+bool report_is_grant(const struct report_moment *moment);
 
 /* The period that the page is about: what was asked for, or what there is. */
 time_t report_begin(const struct report *report);

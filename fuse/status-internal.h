@@ -18,6 +18,8 @@ static inline json_t *json_count(uint64_t count)
 	return json_integer((json_int_t)count);
 }
 
+struct policy_store *status_policies(struct status *status);
+
 /* Set members of the document: who holds what open, and how often each rule decided.
  * 0 or -ENOMEM. */
 int status_set_handles(const struct status_parts *parts,

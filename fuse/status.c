@@ -53,6 +53,11 @@ struct status *status_new(const struct status_parts *parts)
 	return status;
 }
 
+struct policy_store *status_policies(struct status *status)
+{
+	return status->parts.policies;
+}
+
 struct status *status_free(struct status *status)
 {
 	if (status)
@@ -202,7 +207,8 @@ json_t *status_all(struct status *status)
 
 	policy_snapshot_get(status->parts.policies, &snapshot);
 	document = head(status, &snapshot);
-	if (document && set_all(status, &snapshot, document) < 0) {
+	if (document && (set_all(status, &snapshot, document) < 0 ||
+			 status_set_grants(status, document) < 0)) {
 		json_decref(document);
 		document = NULL;
 	}

@@ -29,4 +29,6 @@ void status_tick(struct status *status);
 /* Answers as control-protocol.h has them, of the verbs policy and status. NULL: no
  * memory. Any thread; neither a lock that requests need nor the source is waited for. */
 json_t *status_policy(struct status *status);
+/* The list of grants, for the answer to reload as well. 0 or -ENOMEM. */
+int status_set_grants(struct status *status, json_t *document);
 json_t *status_all(struct status *status);

@@ -11,7 +11,7 @@ import time
 
 PLAIN = set(range(0x21, 0x7F)) - set(b"\"'=")
 TEXTS = ("acct", "comm", "exe", "path", "name", "grole", "zone", "rule", "note", "hash",
-         "old-hash", "opener", "xattr", "io")
+         "old-hash", "opener", "grantee", "xattr", "io")
 KINDS = {"DAC_CHECK": "decision", "USYS_CONFIG": "config", "TRUSTED_APP": "lifecycle"}
 
 

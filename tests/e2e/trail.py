@@ -11,7 +11,7 @@ import re
 # Fields whose values come from users and may therefore be encoded as hex.
 _ENCODED = {
     "acct", "comm", "exe", "path", "name", "xattr", "grole", "zone", "rule", "reason",
-    "hash", "old-hash", "io", "note",
+    "hash", "old-hash", "io", "note", "grantee",
 }
 _TYPES = {b"DAC_CHECK", b"USYS_CONFIG", b"TRUSTED_APP"}
 _JSON_TYPES = {

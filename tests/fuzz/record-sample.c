@@ -109,6 +109,7 @@ void sample_init(struct sample *sample, struct bytes *bytes)
 	record->hash = may_make(sample, bytes, strings & 1 << 10);
 	record->old_hash = may_make(sample, bytes, strings & 1 << 11);
 	record->reason = may_make(sample, bytes, strings & 1 << 12);
+	record->grantee = may_make(sample, bytes, strings & 1 << 13);
 	make_numbers(record, bytes); /* last: without input they are zeros */
 }
 
@@ -186,6 +187,7 @@ static void expect_gap(struct list *list, const struct record *record)
 
 static void expect_verdict(struct list *list, const struct record *record)
 {
+	text(list, "grantee", record->grantee);
 	text(list, "grole", record->role);
 	text(list, "zone", record->zone);
 	if (record->rule_file) {

@@ -7,7 +7,7 @@
 
 #include "tests/fuzz/fuzz.h"
 
-#define SAMPLE_STRINGS 16
+#define SAMPLE_STRINGS 17
 
 struct sample {
 	struct record record;

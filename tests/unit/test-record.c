@@ -217,7 +217,7 @@ static void one_record_in_the_same_fields_out(const char *value)
 	unsigned n_plain;
 
 	record.new_path = record.xattr = record.hash = record.old_hash = record.opener =
-		"a";
+		record.grantee = "a";
 	assert_true(record_format_audit(&record, 0, text, sizeof(text)) > 0);
 	parser = parse(text);
 	n_plain = n_fields(parser);
@@ -226,7 +226,7 @@ static void one_record_in_the_same_fields_out(const char *value)
 	actor.acct = actor.comm = actor.exe = value;
 	record.actor = &actor;
 	record.path = record.new_path = record.xattr = record.zone = record.role = value;
-	record.opener = value;
+	record.opener = record.grantee = value;
 	record.reason = record.hash = record.old_hash = value;
 	assert_true(record_format_audit(&record, 0, text, sizeof(text)) > 0);
 	for (const char *p = text; *p; p++)
@@ -243,6 +243,7 @@ static void one_record_in_the_same_fields_out(const char *value)
 	assert_decodes(parser, "path", value);
 	assert_decodes(parser, "name", value);
 	assert_decodes(parser, "opener", value);
+	assert_decodes(parser, "grantee", value);
 	assert_decodes(parser, "xattr", value);
 	assert_decodes(parser, "zone", value);
 	assert_decodes(parser, "grole", value);
