@@ -6,7 +6,7 @@ _modelguardctl()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local verbs="check edit diff who user explain status reload log history report
-		replay inspect approve unapprove approvals promote hold release doctor help"
+		replay inspect grant grants revoke approve unapprove approvals promote hold release doctor help"
 	local words="list read create write delete write-own
 		delete-own promote approve admin lookup readdir open-read open-write
 		open-read-write truncate mkdir unlink rmdir rename-from rename-to rename-over
@@ -19,6 +19,10 @@ _modelguardctl()
 		return
 	fi
 	case $previous in
+	--for)
+		mapfile -t COMPREPLY < <(compgen -W "1h 2h 4h 8h 1d" -- "$word")
+		return
+		;;
 	-p | --policy | --old | --input | --html)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return
@@ -53,7 +57,7 @@ _modelguardctl()
 	--op)
 		words="open-read open-write open-read-write write truncate create mkdir symlink
 			link unlink rmdir rename chmod chown setxattr start end policy-load
-			policy-reload gap"
+			policy-reload gap grant grant-end grant-revoke"
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 		return
 		;;
@@ -67,7 +71,7 @@ _modelguardctl()
 		case ${COMP_WORDS[i]} in
 		-p | --policy | --old | --owner | --mount | --can | --fail-on | --input | --html | \
 			--user | \
-			--path | --since | --until | --op | --role | --zone | --reason | --root | --pid | \
+			--path | --since | --until | --op | --role | --zone | --reason | --for | --root | --pid | \
 			--record | --note) ((i++)) ;;
 		-*) ;;
 		*) ((position++)) ;;
@@ -96,6 +100,9 @@ _modelguardctl()
 	promote,-*) words="--keep --help" ;;
 	hold,-* | release,-*) words="--reason --help" ;;
 	doctor,-*) words="--policy --input --root --json --help" ;;
+	grant,-*) words="--policy --for --reason --help" ;;
+	grants,*) words="--policy --json --help" ;;
+	revoke,-*) words="--policy --help" ;;
 	status,-*) words="--json --help" ;;
 	reload,-*) words="--json --help" ;;
 	status,* | reload,* | doctor,*)
@@ -107,7 +114,7 @@ _modelguardctl()
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return
 		;;
-	explain,*,0 | user,*,0)
+	explain,*,0 | user,*,0 | grant,*,0 | revoke,*,0)
 		mapfile -t COMPREPLY < <(compgen -u -- "$word")
 		return
 		;;

@@ -56,6 +56,8 @@ static json_t *needed_json(const struct policy *policy, const struct answer *ans
 			     rule_json(policy, answer->sufficient_lines[i]));
 		ctl_json_set(item, "groups", groups);
 		ctl_json_set(item, "users", users);
+		ctl_json_set(item, "grantable",
+			     json_boolean(role_set_has(&policy->grantable, i)));
 		json_array_append_new(list, item);
 	}
 	return list;

@@ -136,8 +136,9 @@ static void print_modes(const struct zone *zone)
 	puts("owner: the mode bits and ACLs of the source must allow it, too");
 }
 
-/* The groups and users by which one comes to hold a role. */
-static void print_members(const struct policy *policy, const struct role *role)
+/* The groups and users by which one comes to hold a role, or that it may be lent. */
+static void print_members(const struct policy *policy, const struct role *role,
+			  bool grantable)
 {
 	const char *separator = "";
 	char name[NAME_SIZE];
@@ -153,7 +154,10 @@ static void print_members(const struct policy *policy, const struct role *role)
 		identity_user_name(role->uids[i], name, sizeof(name));
 		ctl_puts_safe(stdout, name);
 	}
-	if (role->n_gids == 0 && role->n_uids == 0)
+	if (grantable)
+		printf("%sfor a time by 'modelguardctl grant'",
+		       role->n_gids + role->n_uids > 0 ? "; or " : "");
+	else if (role->n_gids == 0 && role->n_uids == 0)
 		fputs("nobody holds it but through a role that includes it", stdout);
 	fputs(" (", stdout);
 	print_place(policy, role->line);
@@ -179,7 +183,8 @@ static void print_needed(const struct policy *policy, const struct question *que
 			if (!role_set_has(&answer->sufficient, i))
 				continue;
 			printf("              %-18s ", policy->roles[i].name);
-			print_members(policy, &policy->roles[i]);
+			print_members(policy, &policy->roles[i],
+				      role_set_has(&policy->grantable, i));
 			printf("              %-18s granted by ", "");
 			print_place(policy, answer->sufficient_lines[i]);
 			putchar('\n');

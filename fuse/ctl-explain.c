@@ -8,11 +8,13 @@
 
 #include "fuse/ctl-ask.h"
 #include "fuse/ctl-explain.h"
+#include "fuse/ctl-grants.h"
 #include "fuse/ctl-json.h"
 #include "fuse/ctl-patience.h"
 #include "fuse/ctl-rights.h"
 #include "fuse/ctl-trail.h"
 #include "fuse/ctl.h"
+#include "fuse/moment.h"
 #include "fuse/util.h"
 
 enum {
@@ -125,13 +127,18 @@ static int answer_process(const struct arguments *arguments, const struct policy
 static int answer_question(const struct arguments *arguments, struct question *question)
 {
 	struct policy *policy __attribute__((cleanup(policy_unrefp))) = NULL;
+	struct grants *grants __attribute__((cleanup(grants_unrefp))) = NULL;
 	struct answer answer;
 	int status = set_owner(arguments, question);
 
 	if (status == CTL_OK)
 		status = ctl_load_policy(arguments->policy, &policy);
+	if (status == CTL_OK)
+		status = ctl_load_valid_grants(policy, &grants);
 	if (status != CTL_OK)
 		return status;
+	question->subject.grants = grants;
+	question->subject.now = moment_now();
 	if (question->process)
 		return answer_process(arguments, policy, question);
 	explain_decide(policy, question, &answer);

@@ -29,8 +29,7 @@ char *beside_policy(const char *file, const char *suffix)
 	return path;
 }
 
-/* Who logged in, also behind su(1) and sudo(8); else who this is. */
-static uid_t login_uid(void)
+uid_t ctl_login_uid(void)
 {
 	FILE *file = fopen("/proc/self/loginuid", "re");
 	unsigned uid = (unsigned)-1;
@@ -49,7 +48,7 @@ static int write_holder(int fd)
 	int n;
 
 	ctl_patience_start();
-	identity_user_name(login_uid(), name, sizeof(name));
+	identity_user_name(ctl_login_uid(), name, sizeof(name));
 	ctl_patience_stop();
 	n = snprintf(text, sizeof(text), "%s (pid %d)", name, (int)getpid());
 	if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)n, 0) != n)

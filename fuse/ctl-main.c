@@ -32,6 +32,9 @@ static const struct ctl_verb *const verbs[] = {
 	&ctl_hold,
 	&ctl_release,
 	&ctl_doctor,
+	&ctl_grant,
+	&ctl_grants,
+	&ctl_revoke,
 };
 /* clang-format on */
 

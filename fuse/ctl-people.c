@@ -9,6 +9,7 @@
 #include "fuse/ctl-patience.h"
 #include "fuse/ctl-people.h"
 #include "fuse/ctl.h"
+#include "fuse/moment.h"
 #include "fuse/util.h"
 
 #define NAME_SIZE 256
@@ -259,6 +260,17 @@ static int add_users(struct gathering *gathering, const struct policy *policy)
 	return r;
 }
 
+/* Who holds a role by a grant only. */
+static int add_granted(struct gathering *gathering)
+{
+	const struct grants *grants = gathering->people->grants;
+	int r = 0;
+
+	for (size_t i = 0; grants && i < grants->n_items && r == 0; i++)
+		r = names_add(&gathering->names, grants->items[i].user.name);
+	return r;
+}
+
 static int add_stranger(struct people *people, const char *name)
 {
 	char **more = reallocarray(people->strangers, people->n_strangers + 1,
@@ -289,6 +301,8 @@ static int add_user(struct people *people, const char *name)
 	if (r < 0)
 		return r;
 	subject.groups = groups;
+	subject.grants = people->grants;
+	subject.now = moment_now();
 	person = new_person(people, PERSON_USER, name);
 	if (!person) {
 		free(groups);
@@ -338,6 +352,8 @@ int people_gather(const struct policy *const policies[], size_t n_policies,
 		r = add_crowds(&gathering);
 	for (size_t i = 0; i < n_policies && r == 0; i++)
 		r = add_users(&gathering, policies[i]);
+	if (r == 0)
+		r = add_granted(&gathering);
 	names_unique(&gathering.names);
 	for (size_t i = 0; i < gathering.names.n_items && r == 0; i++)
 		r = add_user(ret, gathering.names.items[i]);

@@ -35,6 +35,9 @@ struct person {
 };
 
 struct people {
+	/* Those that count now; borrowed, and set before they are gathered. NULL: none.
+	 */
+	const struct grants *grants;
 	struct person *items; /* users, then groups, then everyone; each by name */
 	size_t n_items;
 	/* A service of nsswitch.conf(5) that need not list its users and members when it
@@ -44,9 +47,9 @@ struct people {
 	size_t n_strangers;
 };
 
-/* Gathers from NSS whoever holds a role of one of the policies by a group or as a user,
- * each with all of their groups, each of the roles' groups, and everyone. Returns 0,
- * -ENOMEM, or -EIO if the name service could not tell. Zero-initialise, then
+/* Gathers from NSS whoever holds a role of one of the policies by a group, as a user or
+ * by a grant, each with all of their groups, each of the roles' groups, and everyone.
+ * Returns 0, -ENOMEM, or -EIO if the name service could not tell. Zero-initialise, then
  * people_fini(), also on failure. */
 int people_gather(const struct policy *const policies[], size_t n_policies,
 		  struct people *ret);

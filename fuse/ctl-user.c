@@ -4,12 +4,14 @@
 #include <string.h>
 
 #include "fuse/ctl-ask.h"
+#include "fuse/ctl-grants.h"
 #include "fuse/ctl-holding.h"
 #include "fuse/ctl-json.h"
 #include "fuse/ctl-pager.h"
 #include "fuse/ctl-rights.h"
 #include "fuse/ctl-words.h"
 #include "fuse/ctl.h"
+#include "fuse/moment.h"
 #include "fuse/util.h"
 
 enum { OPTION_JSON = CTL_LONG };
@@ -176,14 +178,19 @@ static int print_json(const struct asked *asked)
 static int user(const char *file, const char *name, bool json)
 {
 	_cleanup_(policy_unrefp) struct policy *policy = NULL;
+	_cleanup_(grants_unrefp) struct grants *grants = NULL;
 	_cleanup_(freep) gid_t *groups = NULL;
 	struct asked asked = { .name = name };
 	int status = ctl_find_user(name, &asked.subject, &groups);
 
 	if (status == CTL_OK)
 		status = ctl_load_policy(file, &policy);
+	if (status == CTL_OK)
+		status = ctl_load_valid_grants(policy, &grants);
 	if (status != CTL_OK)
 		return status;
+	asked.subject.grants = grants;
+	asked.subject.now = moment_now();
 	asked.policy = policy;
 	policy_roles(policy, &asked.subject, &asked.roles);
 	if (json)

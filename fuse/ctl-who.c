@@ -6,6 +6,8 @@
 #include "config/text.h"
 
 #include "fuse/ctl-ask.h"
+#include "fuse/ctl-event.h"
+#include "fuse/ctl-grants.h"
 #include "fuse/ctl-json.h"
 #include "fuse/ctl-pager.h"
 #include "fuse/ctl-people.h"
@@ -185,6 +187,21 @@ static void print_rules(const struct table *table, const struct row *row)
 	}
 }
 
+/* What ends by itself: " (ml-engineer until 2026-11-23 22:00:00)" */
+static void print_grants(const struct person *person)
+{
+	const struct grants *grants = person->subject.grants;
+	char until[CTL_TIME_SIZE];
+
+	for (size_t i = 0; grants && i < grants->n_items; i++) {
+		const struct timed_grant *grant = &grants->items[i];
+
+		if (grant->user.uid == person->subject.uid)
+			printf(" (%s granted until %s)", grant->role_name,
+			       ctl_time(grant->until, until));
+	}
+}
+
 static void print_row(const struct table *table, const struct row *row, int width)
 {
 	print_name(row, width);
@@ -201,6 +218,7 @@ static void print_row(const struct table *table, const struct row *row, int widt
 	}
 	fputs("  ", stdout);
 	print_rules(table, row);
+	print_grants(row->person);
 	if (row->person->unknown)
 		fputs(" (unknown to the name service)", stdout);
 	if (row->person->kind == PERSON_GROUP) {
@@ -259,6 +277,18 @@ static void print_text(const struct arguments *arguments, const struct table *ta
 	people_print_notes(table->people);
 }
 
+static json_t *grants_json(const struct person *person)
+{
+	const struct grants *grants = person->subject.grants;
+	json_t *list = json_array();
+
+	for (size_t i = 0; grants && i < grants->n_items; i++)
+		if (grants->items[i].user.uid == person->subject.uid)
+			json_array_append_new(list, ctl_json_grant(&grants->items[i],
+								   &person->subject.now));
+	return list;
+}
+
 static int print_json(const struct table *table)
 {
 	json_t *document = json_object(), *people = json_array();
@@ -268,6 +298,7 @@ static int print_json(const struct table *table)
 		json_t *person = ctl_json_person(row->person);
 
 		ctl_json_set(person, "verbs", ctl_json_rights(&row->rights));
+		ctl_json_set(person, "grants", grants_json(row->person));
 		json_array_append_new(people, person);
 	}
 	ctl_json_set_text(document, "path", table->path);
@@ -284,8 +315,12 @@ static int answer(const struct arguments *arguments, const struct policy *policy
 {
 	_cleanup_(people_fini) struct people people = { 0 };
 	struct table table = { .policy = policy, .people = &people, .path = path };
-	int status = ctl_gather_people(&policy, 1, &people);
+	_cleanup_(grants_unrefp) struct grants *grants = NULL;
+	int status = ctl_load_valid_grants(policy, &grants);
 
+	people.grants = grants;
+	if (status == CTL_OK)
+		status = ctl_gather_people(&policy, 1, &people);
 	if (status == CTL_OK)
 		status = fill(arguments, &table);
 	if (status == CTL_OK && arguments->json) {

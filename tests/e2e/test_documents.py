@@ -204,7 +204,7 @@ def test_every_key_and_verb_of_the_policy_is_in_its_manual():
                  "path", "allow", "promote-from", "write-once", "retain", "separation-of-duties",
                  "approvals", "formats", "pickle", "check", "modes", "mapped-writes", "list",
                  "read", "create", "write", "delete", "write-own", "delete-own", "promote",
-                 "approve", "admin", "everyone"):
+                 "approve", "admin", "everyone", "grantable", "max-grant"):
         assert re.search(rf"(?<![\w-]){word}(?![\w-])", manual), word
 
 
