@@ -21,6 +21,7 @@ from auditd import wait_for
 from guard import CTL, DEFAULT_POLICY
 from test_control import status_of
 from test_ctl import ctl
+from test_ctl_people import directory_service, with_directory  # noqa: F401 (a fixture)
 
 OK, NO, USAGE, POLICY, NO_USER, FAILED = range(6)
 GRANTS = DEFAULT_POLICY.replace(
@@ -287,6 +288,27 @@ def test_the_end_does_not_wait_for_a_request(share):
     (end,) = wait_for_record(share, since, "grant-end")
     assert end["gen"] == "3"
     assert status_of(share)["policy"]["since"] == in_force  # the policy is the same
+
+
+def test_an_end_does_not_wait_for_a_reload_that_hangs(shares, directory_service, monkeypatch):
+    """Whoever decides looks at the clock; nothing else has to be in time."""
+    monkeypatch.setenv("LD_LIBRARY_PATH", directory_service["LD_LIBRARY_PATH"])
+    with world.changed("/etc/nsswitch.conf", with_directory):
+        share = shares()
+        path, theirs = share.put("model"), share.put("engineers-model")
+        until = granted(share, time_="3s")["until"]
+        put_grants(share, read(grants_file(share)) + section(number=2).replace(
+            f"outsider {world.uid_of('outsider')}", "hang 4242"))
+        hanging = subprocess.Popen([CTL, "reload", share.mountpoint], stderr=subprocess.DEVNULL)
+        time.sleep(0.3)
+        assert hanging.poll() is None
+        done = share.call_as("outsider", write_until_denied, path, 6).value
+        assert done[-1][2] in (errno.EACCES, errno.EPERM)
+        assert all(began < until for began, _, error in done if not error)
+        assert until <= done[-1][1] and done[-1][0] < until + 0.5
+        assert may_write(share, "mleng1", theirs) and hanging.poll() is None
+        share.kill()  # it waits for the name service, for ever
+        hanging.wait(10)
 
 
 def test_names_that_the_kernel_kept_are_gone_with_the_grant(share):
