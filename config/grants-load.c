@@ -10,8 +10,6 @@
 #include "config/text.h"
 #include "config/trusted-file.h"
 
-#define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
-
 /* The clock may have stood still for part of a second on either side of the two numbers
  * that were written down, so this clock gives a second more than the other. */
 #define BOOT_ROUNDING 1
@@ -21,17 +19,6 @@ char *grants_file_of(const char *policy_file)
 	char *file;
 
 	return asprintf(&file, "%s.grants", policy_file) < 0 ? NULL : file;
-}
-
-void grants_boot_id(char ret[GRANT_BOOT_MAX])
-{
-	FILE *file = fopen(BOOT_ID_FILE, "re");
-
-	if (!file || !fgets(ret, GRANT_BOOT_MAX, file))
-		ret[0] = '\0';
-	if (file)
-		fclose(file);
-	ret[strcspn(ret, "\n")] = '\0';
 }
 
 static bool find_role(const struct policy *policy, struct timed_grant *grant)
@@ -95,8 +82,8 @@ static int judge_one(struct timed_grant *grant, const struct policy *policy,
 }
 
 int grants_judge(struct grants *grants, const struct policy *policy,
-		 const struct name_lookup *names, const char *boot_id,
-		 const struct moment *now, struct complaints *complaints)
+		 const struct name_lookup *names, const struct moment *now,
+		 struct complaints *complaints)
 {
 	int r = 0;
 
@@ -104,10 +91,10 @@ int grants_judge(struct grants *grants, const struct policy *policy,
 		struct timed_grant *grant = &grants->items[i];
 		int one;
 
-		grant->boot_until = INT64_MAX;
-		if (*boot_id && strcmp(grant->boot_id, boot_id) == 0)
-			grant->boot_until = grant->boot_from + grant->until -
-					    grant->from + BOOT_ROUNDING;
+		/* Another boot began after the grant did, so that this never ends one
+		 * before the wall clock does. */
+		grant->boot_until =
+			grant->boot_from + grant->until - grant->from + BOOT_ROUNDING;
 		one = judge_one(grant, policy, names, now, complaints);
 		r = one < 0 ? one : r;
 	}
@@ -121,7 +108,6 @@ int grants_load(const struct policy *policy, const struct name_lookup *names,
 	struct grants *grants __attribute__((cleanup(grants_unrefp))) = NULL;
 	struct complaints of_file = { 0 };
 	char *file = grants_file_of(policy->file), *text = NULL;
-	char boot_id[GRANT_BOOT_MAX];
 	size_t length = 0;
 	int r = file ? trusted_file_read(file, &of_file, &text, &length) : -ENOMEM;
 
@@ -139,9 +125,8 @@ int grants_load(const struct policy *policy, const struct name_lookup *names,
 	if (r == 0)
 		r = grants_parse(text, length, complaints, &grants);
 	free(text);
-	grants_boot_id(boot_id);
 	if (r == 0)
-		r = grants_judge(grants, policy, names, boot_id, now, complaints);
+		r = grants_judge(grants, policy, names, now, complaints);
 	if (r == 0) {
 		*ret = grants;
 		grants = NULL;

@@ -141,19 +141,11 @@ static bool parse_revoked(struct grant_parser *parser, struct timed_grant *grant
 	return parse_number(value, INT64_MAX, &grant->revoked) && grant->revoked != 0;
 }
 
-/* BOOT-ID SECONDS */
-static bool parse_boot(struct grant_parser *parser, struct timed_grant *grant,
-		       char *value)
+static bool parse_uptime(struct grant_parser *parser, struct timed_grant *grant,
+			 char *value)
 {
-	const char *number = cut_last(value);
-
 	(void)parser;
-	if (!number || !parse_number(number, INT64_MAX, &grant->boot_from) || !*value ||
-	    strlen(value) >= sizeof(grant->boot_id) ||
-	    value[strspn(value, "0123456789abcdef-")] != '\0')
-		return false;
-	strcpy(grant->boot_id, value);
-	return true;
+	return parse_number(value, INT64_MAX, &grant->boot_from);
 }
 
 static const struct grant_key keys[] = {
@@ -161,7 +153,7 @@ static const struct grant_key keys[] = {
 	{ "role", true, parse_role },
 	{ "from", true, parse_from },
 	{ "until", true, parse_until },
-	{ "boot", false, parse_boot },
+	{ "uptime", true, parse_uptime },
 	{ "by", true, parse_by },
 	{ "reason", true, parse_reason },
 	{ "revoked", false, parse_revoked },

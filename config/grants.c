@@ -99,11 +99,8 @@ static void compose_one(FILE *stream, const struct timed_grant *grant)
 {
 	fprintf(stream, "\n[grant %u]\nuser = %s %u\nrole = %s\n", grant->id,
 		grant->user.name, grant->user.uid, grant->role_name);
-	fprintf(stream, "from = %" PRId64 "\nuntil = %" PRId64 "\n", grant->from,
-		grant->until);
-	if (*grant->boot_id)
-		fprintf(stream, "boot = %s %" PRId64 "\n", grant->boot_id,
-			grant->boot_from);
+	fprintf(stream, "from = %" PRId64 "\nuntil = %" PRId64 "\nuptime = %" PRId64 "\n",
+		grant->from, grant->until, grant->boot_from);
 	fprintf(stream, "by = %s %u\nreason = %s\n", grant->by.name, grant->by.uid,
 		grant->reason);
 	if (grant->revoked != 0)

@@ -12,7 +12,6 @@
 
 #define GRANTS_MAX     1000 /* of one file */
 #define GRANT_TEXT_MAX 150  /* bytes of a user's name, and of a reason */
-#define GRANT_BOOT_MAX 40   /* boot_id of random(4), and NUL */
 
 /* When a grant is looked at, in seconds. Two clocks, as one can be set. */
 struct moment {
@@ -44,15 +43,14 @@ struct timed_grant {
 	struct grant_person user, by;
 	char *role_name;
 	char *reason;
-	int64_t from, until;	      /* CLOCK_REALTIME */
-	char boot_id[GRANT_BOOT_MAX]; /* of when it was made; "": not known */
-	int64_t boot_from;	      /* CLOCK_BOOTTIME then */
-	int64_t revoked;	      /* CLOCK_REALTIME; 0: it is not */
+	int64_t from, until; /* CLOCK_REALTIME */
+	int64_t boot_from;   /* CLOCK_BOOTTIME when it was made */
+	int64_t revoked;     /* CLOCK_REALTIME; 0: it is not */
 	struct grant_person revoked_by;
 	/* Set by grants_judge(): */
 	enum grant_fault fault;
 	unsigned role;	    /* index into the roles of the policy */
-	int64_t boot_until; /* INT64_MAX: it was made before this boot */
+	int64_t boot_until; /* CLOCK_BOOTTIME */
 };
 
 /* Immutable once it is shared. */
@@ -96,20 +94,17 @@ int grants_parse(const char *text, size_t length, struct complaints *complaints,
 		 struct grants **ret);
 
 /* Finds each one's role, and what makes it void, under a policy and by what the name
- * service says. `boot_id` is that of now. Returns 0, -ENOMEM, or -EINVAL with complaints:
+ * service says. Returns 0, -ENOMEM, or -EINVAL with complaints:
  * it could not be told of a user. */
 int grants_judge(struct grants *grants, const struct policy *policy,
-		 const struct name_lookup *names, const char *boot_id,
-		 const struct moment *now, struct complaints *complaints);
+		 const struct name_lookup *names, const struct moment *now,
+		 struct complaints *complaints);
 
 /* Reads, parses and judges the grants beside a policy's file; no file: none. Refused
  * whole, as the policy is, if others could have written it. Returns as policy_load(). */
 int grants_load(const struct policy *policy, const struct name_lookup *names,
 		const struct moment *now, struct complaints *complaints,
 		struct grants **ret);
-
-/* The boot_id of now, "" if it cannot be told. */
-void grants_boot_id(char ret[GRANT_BOOT_MAX]);
 
 /* Whether it is in force: not void, not revoked, and of this moment by both clocks. */
 bool grant_is_valid(const struct timed_grant *grant, const struct moment *now);

@@ -125,7 +125,6 @@ static int add(struct grants_desk *desk, const struct arguments *arguments,
 	if (grants->n_items >= GRANTS_MAX)
 		return ctl_fail("there are %zu grants already: revoke some",
 				grants->n_items);
-	grants_boot_id(grant.boot_id);
 	if (grants_add(grants, &grant) < 0)
 		return ctl_fail("no memory");
 	status = grants_desk_install(desk);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as a policy: refused with a reason for each refusal, or sound and usable. */
+/* Any bytes as a policy, and as its grants: refused with a reason for each refusal, or
+ * sound and usable. */
 #include <errno.h>
 #include <fcntl.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "config/decide.h"
+#include "config/grants.h"
 #include "config/policy-load.h"
 #include "config/text.h"
 
@@ -183,9 +185,71 @@ static void load(const uint8_t *data, size_t size, int expected, size_t n_compla
 	policy_unref(policy);
 }
 
+/* What is written of a set is the same set. */
+static void rewrite(const struct grants *grants)
+{
+	struct complaints complaints = { 0 };
+	struct grants *again = NULL;
+	size_t length;
+	char *text = grants_compose(grants, &length);
+
+	FUZZ_CHECK(text && grants_parse(text, length, &complaints, &again) == 0, "%s",
+		   complaints.n_items ? complaints.items[0].text : "");
+	FUZZ_CHECK(again->n_items == grants->n_items);
+	for (size_t i = 0; i < grants->n_items; i++) {
+		const struct timed_grant *one = &grants->items[i];
+		const struct timed_grant *other = &again->items[i];
+
+		FUZZ_CHECK(grant_same(one, other) &&
+			   strcmp(one->reason, other->reason) == 0 &&
+			   strcmp(one->user.name, other->user.name) == 0 &&
+			   one->revoked == other->revoked);
+	}
+	grants_unref(again);
+	free(text);
+}
+
+static void check_grants(const uint8_t *data, size_t size, const struct policy *policy)
+{
+	const struct moment now = { 1795444162, 700 };
+	struct complaints complaints = { 0 };
+	struct grants *grants = NULL, *valid;
+	struct moment next;
+	int r = grants_parse((const char *)data, size, &complaints, &grants);
+
+	FUZZ_CHECK(r == 0 || r == -EINVAL, "%d", r);
+	FUZZ_CHECK((r == 0) == (grants != NULL) && (r == 0) == (complaints.n_items == 0));
+	check_complaints(&complaints, data, size);
+	if (grants) {
+		rewrite(grants);
+		if (policy)
+			grants_judge(grants, policy, &names, &now, &complaints);
+		valid = grants_select(grants, &now);
+		FUZZ_CHECK(valid && valid->n_items <= grants->n_items);
+		grants_unref(valid);
+		grants_next_change(grants, &now, &next);
+		FUZZ_CHECK(next.wall > now.wall && next.boot > now.boot);
+	}
+	complaints_fini(&complaints);
+	grants_unref(grants);
+}
+
+static struct policy *policy_for_grants(void)
+{
+	static const char text[] = "[guard]\ngrantable = r\n[role r]\ngroups = 1\n"
+				   "[zone z]\npath = /\n";
+	struct complaints complaints = { 0 };
+	struct policy *policy = NULL;
+
+	FUZZ_CHECK(policy_parse("policy.ini", text, strlen(text), &names, &complaints,
+				&policy) == 0);
+	return policy;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct complaints complaints = { 0 };
+	static struct policy *grantable; /* reachable until the end */
 	struct policy *policy = NULL;
 	double start = processor_seconds();
 	int r = policy_parse("policy.ini", (const char *)data, size, &names, &complaints,
@@ -197,6 +261,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (policy)
 		check_policy(policy, data, size);
 	load(data, size, r, complaints.n_items);
+	if (!grantable)
+		grantable = policy_for_grants();
+	check_grants(data, size, grantable);
 	FUZZ_CHECK(processor_seconds() - start < SECONDS_MAX, "%.1f s",
 		   processor_seconds() - start);
 	complaints_fini(&complaints);

@@ -5,8 +5,6 @@
 #include "config/grants.h"
 
 #define AUTO_GRANTS __attribute__((cleanup(grants_unrefp))) struct grants *
-#define BOOT	    "0f0f0f0f-1111-2222-3333-444444444444"
-#define OTHER_BOOT  "aaaaaaaa-1111-2222-3333-444444444444"
 
 enum { ENGINEER = 1, ADMIN, CLEANER };
 
@@ -29,7 +27,7 @@ static const char sound[] = "[grant 1]\n"
 			    "role = admin\n"
 			    "from = 10000\n"
 			    "until = 13600\n"
-			    "boot = " BOOT " 700\n"
+			    "uptime = 700\n"
 			    "by = root 0\n"
 			    "reason = mend the upload; ticket #7\n";
 
@@ -46,8 +44,8 @@ static struct grants *grants_of(const struct policy *policy, const char *text,
 	struct grants *grants = NULL;
 
 	assert_int_equal(parse(text, &complaints, &grants), 0);
-	assert_int_equal(
-		grants_judge(grants, policy, &fixture_names, BOOT, &now, &complaints), 0);
+	assert_int_equal(grants_judge(grants, policy, &fixture_names, &now, &complaints),
+			 0);
 	assert_int_equal(complaints.n_items, 0);
 	return grants;
 }
@@ -109,26 +107,23 @@ static void a_grant_ends_to_the_second_by_either_clock(void **state)
 	}
 }
 
-static void after_another_boot_the_wall_clock_alone_counts(void **state)
+static void after_another_boot_the_wall_clock_is_the_first_to_end_it(void **state)
 {
 	AUTO_POLICY policy = fixture_policy(policy_text);
-	AUTO_COMPLAINTS complaints = { 0 };
-	AUTO_GRANTS grants = NULL;
-	const struct moment now = { 10000, 5 };
+	AUTO_GRANTS grants = grants_of(policy, sound, (struct moment){ 10000, 5 });
 
 	(void)state;
-	assert_int_equal(parse(sound, &complaints, &grants), 0);
-	assert_int_equal(grants_judge(grants, policy, &fixture_names, OTHER_BOOT, &now,
-				      &complaints),
-			 0);
-	assert_true(
-		has_role(policy, grants, 500, (struct moment){ 13599, 99999 }, ADMIN));
-	assert_false(has_role(policy, grants, 500, (struct moment){ 13600, 6 }, ADMIN));
+	/* The machine was started at 10000 or later. */
+	assert_true(has_role(policy, grants, 500, (struct moment){ 13599, 3599 }, ADMIN));
+	assert_false(
+		has_role(policy, grants, 500, (struct moment){ 13600, 3600 }, ADMIN));
+	/* With a clock that starts anew it has not begun. */
+	assert_false(has_role(policy, grants, 500, (struct moment){ 5, 5 }, ADMIN));
 }
 
 #define GRANT(user, role, until)                                                    \
 	"[grant 1]\nuser = " user "\nrole = " role "\nfrom = 10000\nuntil = " until \
-	"\nby = root 0\nreason = r\n"
+	"\nuptime = 700\nby = root 0\nreason = r\n"
 
 static void what_the_policy_or_nss_does_not_allow_is_void_and_not_refused(void **state)
 {
@@ -168,14 +163,13 @@ static void who_cannot_be_told_refuses_the_file(void **state)
 	(void)state;
 	assert_int_equal(
 		parse(GRANT("slow-u 500", "admin", "13600"), &complaints, &grants), 0);
-	assert_int_equal(
-		grants_judge(grants, policy, &fixture_names, "", &now, &complaints),
-		-EINVAL);
+	assert_int_equal(grants_judge(grants, policy, &fixture_names, &now, &complaints),
+			 -EINVAL);
 	assert_int_equal(complaints.n_items, 1);
 	assert_non_null(strstr(complaints.items[0].text, "cannot tell whether the user"));
 	/* It is not asked about what has ended. */
 	assert_int_equal(
-		grants_judge(grants, policy, &fixture_names, "", &after, &complaints), 0);
+		grants_judge(grants, policy, &fixture_names, &after, &complaints), 0);
 }
 
 static void a_revoked_grant_lends_nothing(void **state)
@@ -215,12 +209,13 @@ static void a_damaged_file_is_refused_whole(void **state)
 		{ GRANT("u500 500", "admin", "13600") "groups = 5\n", "unknown key" },
 		{ GRANT("u500 500", "admin", "13600") "revoked = 5\n",
 		  "without the other" },
-		{ GRANT("u500 500", "admin", "13600") "boot = x 5\n", "boot cannot be" },
+		{ GRANT("u500 500", "admin", "13600") "uptime = 5\n",
+		  "a second 'uptime'" },
 		{ GRANT("u500 500", "admin", "13600") GRANT("u501 501", "admin", "13600"),
 		  "a second [grant 1]" },
 		{ GRANT("u500 500", "admin", "13600") "half a li",
 		  "neither 'key = value'" },
-		{ GRANT("u500 500", "admin", "136\0"), "has no 'by'" },
+		{ GRANT("u500 500", "admin", "136\0"), "has no 'uptime'" },
 	};
 
 	(void)state;
@@ -252,7 +247,6 @@ static void what_is_written_is_read_back(void **state)
 	assert_int_equal(grants_parse(text, length, &complaints, &again), 0);
 	assert_true(grant_same(&grants->items[0], &again->items[0]));
 	assert_string_equal(again->items[0].reason, grants->items[0].reason);
-	assert_string_equal(again->items[0].boot_id, BOOT);
 	assert_int_equal(again->items[0].boot_from, 700);
 	assert_int_equal(again->items[0].revoked, 11);
 	assert_string_equal(again->items[0].revoked_by.name, "DOM\\an admin");
@@ -320,7 +314,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_grant_lends_the_role_and_what_it_includes),
 		cmocka_unit_test(a_grant_ends_to_the_second_by_either_clock),
-		cmocka_unit_test(after_another_boot_the_wall_clock_alone_counts),
+		cmocka_unit_test(
+			after_another_boot_the_wall_clock_is_the_first_to_end_it),
 		cmocka_unit_test(
 			what_the_policy_or_nss_does_not_allow_is_void_and_not_refused),
 		cmocka_unit_test(who_cannot_be_told_refuses_the_file),
