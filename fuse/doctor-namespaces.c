@@ -50,21 +50,31 @@ static int see(struct seen *seen, const char *name)
 }
 
 static int namespace_of(const struct doctor *doctor, const char *process,
-			char name[static NAMESPACE_SIZE])
+			const char *kind, char name[static NAMESPACE_SIZE])
 {
 	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/%.20s/ns/mnt", process);
+	snprintf(path, sizeof(path), "/proc/%.20s/ns/%s", process, kind);
 	return doctor_readlink(doctor, path, name, NAMESPACE_SIZE);
 }
 
-/* Mounted there on purpose; or else as each namespace has a copy of our mounts, or ours is
- * a piece of theirs. */
+/* Mounted there on purpose; or else as each namespace has a copy of our mounts, or ours
+ * is a piece of theirs. */
 static bool is_made(const struct share *share, const struct mount_entry *entry,
 		    const char *point)
 {
 	return strcmp(point, share->source) != 0 ||
 	       !path_covers(entry->root, share->on->root);
+}
+
+/* Its root is a user like others to the source: by unshare(1) anyone can have that. */
+static bool has_users_only(const struct doctor *doctor, const char *process)
+{
+	char ours[NAMESPACE_SIZE], theirs[NAMESPACE_SIZE];
+
+	return namespace_of(doctor, "self", "user", ours) == 0 &&
+	       namespace_of(doctor, process, "user", theirs) == 0 &&
+	       strcmp(ours, theirs) != 0;
 }
 
 /* 1: nobody but root gets there. */
@@ -104,7 +114,7 @@ static void look_at_mount(struct doctor *doctor, const char *process,
 		doctor->no_memory |= errno == ENOMEM;
 		return;
 	}
-	if (!is_made(share, entry, point)) {
+	if (!is_made(share, entry, point) || has_users_only(doctor, process)) {
 		closed = is_closed(doctor, process, point);
 		if (closed == -ENOENT || closed > 0)
 			return;
@@ -147,8 +157,8 @@ static void on_process(struct doctor *doctor, const char *directory, const char 
 	struct seen *seen = data;
 
 	(void)directory;
-	if (!isdigit((unsigned char)*name) || namespace_of(doctor, name, namespace) < 0 ||
-	    is_seen(seen, namespace))
+	if (!isdigit((unsigned char)*name) ||
+	    namespace_of(doctor, name, "mnt", namespace) < 0 || is_seen(seen, namespace))
 		return;
 	if (see(seen, namespace) < 0)
 		doctor->no_memory = true;
@@ -165,7 +175,7 @@ static void pass_over_guards(struct doctor *doctor, struct seen *seen)
 
 		snprintf(process, sizeof(process), "%lld",
 			 (long long)json_integer_value(json_object_get(status, "pid")));
-		if (status && namespace_of(doctor, process, namespace) == 0 &&
+		if (status && namespace_of(doctor, process, "mnt", namespace) == 0 &&
 		    see(seen, namespace) < 0)
 			doctor->no_memory = true;
 	}
@@ -175,7 +185,7 @@ static void look(struct doctor *doctor)
 {
 	struct seen seen = { 0 };
 	char ours[NAMESPACE_SIZE];
-	int r = namespace_of(doctor, "self", ours);
+	int r = namespace_of(doctor, "self", "mnt", ours);
 
 	if (r == 0)
 		r = see(&seen, ours);

@@ -212,6 +212,16 @@ def in_service(mounts):
     return plant
 
 
+def in_user_namespace(bits):
+    """Somebody's own namespaces, in which they have mounted the source; it has this mode."""
+    def plant(root):
+        root.container(MOUNTS + bind("/data"))
+        root.link("user:[1]", "proc/self/ns/user")
+        root.link("user:[2]", "proc/77/ns/user")
+        root.mkdir("proc/77/root/data", bits)
+    return plant
+
+
 def wrote(name, text):
     return lambda root: root.write(name, text)
 
@@ -285,6 +295,7 @@ CONDITIONS = [
      "critical", "restart"),
     (contained("1 0 0:99 / / rw - overlay o rw\n" + bind("/srv", "/srv")), "source-in-namespace",
      "critical", "mount point"),
+    (in_user_namespace(0o755), "source-in-namespace", "critical", "mount point"),
     (in_service(MOUNTS.splitlines()[0] + "\n"), "source-in-namespace", "critical", "restart"),
     (wrote("etc/exports", "/srv/models 10.0.0.0/8(ro,sync)\n"), "source-nfs", "critical",
      "exportfs -ra"),
@@ -382,6 +393,7 @@ SOUND = [
     lambda root: (bound("/mnt/other", "/srv/models/production")(root), root.mkdir("mnt", 0o700)),
     bound("/mnt/other", "/srv/models2"),
     contained(MOUNTS),
+    in_user_namespace(0o700),
     in_service(MOUNTS),  # the guard lies over it there, too
     contained("1 0 0:99 / / rw - overlay o rw\n" + bind("/data", "/srv/other")),
     contained(MOUNTS.replace("254:0", "254:1") + bind("/data", "/srv/models", "254:1")),
