@@ -62,14 +62,17 @@ static void forget_listing(uint64_t node_id, void *data)
 
 void fs_cache_forget(struct filesystem *fs, struct fuse_session *session)
 {
-	int r = channel_forget_names(&fs->channel);
+	int r;
 
+	node_names_forgotten(fs->nodes);
+	r = channel_forget_names(&fs->channel);
 	if (r < 0) /* before Linux 6.16 */
 		r = node_each_name(fs->nodes, forget_name, session);
 	if (r < 0)
 		log_error(
 			"the kernel keeps names of before the reload for up to %u s: %s",
 			fs->cache_seconds, strerror(-r));
+	node_names_forgotten(fs->nodes); /* it may have taken a while */
 	/* A directory that is opened anew is decided; one that is open is listed from
 	 * what the kernel has. */
 	handle_each_directory(fs->handles, forget_listing, session);

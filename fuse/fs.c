@@ -277,7 +277,7 @@ bool fs_kernel_drops(fuse_req_t req, const struct use *dir, const struct target 
 						       .place = target->place,
 						       .id = &id,
 						       .mode = st.st_mode });
-	held = node && node_is_dropped_now(node);
+	held = node && node_is_dropped_now(fs->nodes, node);
 	node_put(fs->nodes, node);
 	return held;
 }

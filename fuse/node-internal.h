@@ -14,6 +14,8 @@ struct node_table {
 	uint64_t last_id;
 	_Atomic uint64_t n_freed;
 	_Atomic uint64_t n_moves;
+	/* CLOCK_MONOTONIC, ns: the kernel was told to forget all names; 0: never */
+	_Atomic uint64_t forgotten_at;
 	const struct source *source;
 	struct node *root;
 	struct node_fds fds;

@@ -404,11 +404,24 @@ bool node_listed_lately(struct node *node, unsigned seconds, bool with_files)
  * meanwhile: then nothing is known. */
 #define LOOKUP_SETTLED_NS 3000000U
 
-bool node_is_dropped_now(struct node *node)
+/* A look-up that was on its way when the kernel was told to forget may have been answered
+ * after. */
+#define FORGETTING_SETTLED_NS 1000000000U
+
+void node_names_forgotten(struct node_table *table)
+{
+	atomic_store(&table->forgotten_at, now_ns());
+}
+
+bool node_is_dropped_now(struct node_table *table, struct node *node)
 {
 	bool dropped = atomic_exchange(&node->dropped, 1);
+	uint64_t forgotten_at = atomic_load(&table->forgotten_at);
+	uint64_t found_at = atomic_load(&node->found_at);
 
-	return !dropped && now_ns() - atomic_load(&node->found_at) > LOOKUP_SETTLED_NS;
+	if (forgotten_at != 0 && found_at < forgotten_at + FORGETTING_SETTLED_NS)
+		return false;
+	return !dropped && now_ns() - found_at > LOOKUP_SETTLED_NS;
 }
 
 /* Under table->lock. 1: it was found; 0: it is not known; -EAGAIN as node_add(). What the

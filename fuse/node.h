@@ -70,10 +70,13 @@ struct node *node_get(struct node_table *table, uint64_t id);
 struct node *node_ref(struct node_table *table, struct node *node);
 void node_put(struct node_table *table, struct node *node);
 
+/* The kernel was told to forget all names: what was found before is not held any more. */
+void node_names_forgotten(struct node_table *table);
+
 /* A look-up of the node's name is being denied: whether the kernel holds the name, by all
  * that we know, and nobody else is looking it up just now. The denial makes it drop the
  * name, so this is true once until a look-up succeeds again. */
-bool node_is_dropped_now(struct node *node);
+bool node_is_dropped_now(struct node_table *table, struct node *node);
 
 /* Whether its name was looked up with success within the last second. */
 bool node_found_lately(struct node *node);

@@ -13,6 +13,7 @@ import pytest
 
 import world
 from auditd import wait_for
+from guard import CTL
 
 POLICY = """\
 [role model-admin]
@@ -348,3 +349,26 @@ def test_an_open_of_what_was_replaced_around_the_guard_finds_the_new_one(share):
     os.unlink(share.source("inside/deep/model"))
     share.put("inside/deep/model", b"others")
     assert world.call_as(HOLDER, _read, path).value == b"others"
+
+
+def _looks(path, times):
+    for _ in range(times):
+        with pytest.raises(PermissionError):
+            os.lstat(path)
+
+
+def test_each_denied_look_after_a_reload_is_on_record(make_guard):
+    """The reload has made the kernel forget the name, so it does not ask twice for one look.
+    Without node_names_forgotten() one of three has no record."""
+    share = make_guard(policy=POLICY, audit="file")
+    os.mkdir(share.source("a"))
+    share.call_as(HOLDER, os.lstat, share.path("a"))
+    for _ in range(3):
+        share.write_policy(POLICY.replace("path = /a/team", "path = /b/team"))
+        assert subprocess.run([CTL, "reload", share.mountpoint], check=False,
+                              stdout=subprocess.DEVNULL).returncode == 0
+        mark = share.mark()
+        assert share.call_as(STRANGER, _looks, share.path("a"), 3).exception is None
+        looks = [r for r in share.failures(mark) if r["path"] == share.path("a")]
+        assert len(looks) == 3, looks
+        share.call_as(HOLDER, os.lstat, share.path("a"))
