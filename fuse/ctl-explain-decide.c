@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* modelguardctl explain: the decision, and what would be needed for another. */
+#include <string.h>
 #include <time.h>
 
 #include "fuse/ctl-explain.h"
@@ -26,6 +27,14 @@ static void find_sufficient(const struct policy *policy, const struct question *
 	}
 }
 
+/* The verb `list` is asked for by its word: what is in the root is not anybody's. */
+static bool is_look_at_root(const struct question *question)
+{
+	return question->operation == OPERATION_LOOKUP &&
+	       strcmp(question->path, "/") == 0 &&
+	       strcmp(question->word, verb_name(VERB_LIST)) != 0;
+}
+
 void explain_decide(const struct policy *policy, const struct question *question,
 		    struct answer *ret)
 {
@@ -39,6 +48,7 @@ void explain_decide(const struct policy *policy, const struct question *question
 	if (ret->verdict.decision != DECISION_ALLOWED) {
 		ret->way = policy_zone_led_to(policy, &ret->roles, question->path);
 		ret->allowed_as_way = ret->way && operation_walks(question->operation);
+		ret->allowed_as_root = !ret->allowed_as_way && is_look_at_root(question);
 		if (ret->allowed_as_way)
 			policy_decide(policy, &ret->roles, ret->way, OPERATION_LOOKUP,
 				      false, now, &ret->rule);

@@ -108,7 +108,9 @@ json_t *explain_json(const struct policy *policy, const struct question *questio
 	ctl_json_set(document, "rule", rule->line ? rule_json(policy, rule->line) : NULL);
 	ctl_json_set_text(document, "reason",
 			  answer->allowed_as_way ? "leads to a zone that may be listed"
-						 : denial_reason_name(verdict->reason));
+			  : answer->allowed_as_root
+				  ? "anybody may look at the root"
+				  : denial_reason_name(verdict->reason));
 	ctl_json_set_text(document, "verb", verb_name(verdict->verb));
 	ctl_json_set(document, "leads_to", ctl_json_zone(answer->way));
 	if (!allowed)

@@ -105,6 +105,10 @@ static void print_reason(const struct question *question, const struct answer *a
 		ctl_puts_safe(stdout, answer->way->path);
 		fputs("\n            and only names that lead to such zones are shown\n",
 		      stdout);
+	} else if (answer->allowed_as_root) {
+		puts("anybody may look at the root of the share; what is in it is "
+		     "another "
+		     "question");
 	} else if (verdict->decision == DECISION_ALLOWED) {
 		printf("'%s' is granted\n", verb);
 	} else if (verdict->reason == DENIAL_NO_ZONE) {

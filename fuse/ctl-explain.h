@@ -31,6 +31,9 @@ struct answer {
 	/* What the zone of the path denies is allowed all the same, as the way to that
 	 * zone. */
 	bool allowed_as_way;
+	/* It is a look at the root of the share, which is anybody's: its name belongs to
+	 * the file system around it. */
+	bool allowed_as_root;
 	/* Whose role and line are shown: the verdict, or that of the zone it leads to. */
 	struct verdict rule;
 	struct role_holding holding; /* of rule.role, if there is one */
@@ -46,7 +49,8 @@ struct answer {
 
 static inline bool answer_allowed(const struct answer *answer)
 {
-	return answer->verdict.decision == DECISION_ALLOWED || answer->allowed_as_way;
+	return answer->verdict.decision == DECISION_ALLOWED || answer->allowed_as_way ||
+	       answer->allowed_as_root;
 }
 
 /* The operation of a word: a verb or an operation; what is both is the verb. Sets `owns`

@@ -132,6 +132,12 @@ def module_file_guard(request, scratch, watchdog, _living):
 
 
 @pytest.fixture(scope="module")
+def module_maker(request, scratch, watchdog, _living):
+    """What makes guards that stay for all tests of a file, and what ends them."""
+    return _maker(request, scratch, watchdog, _living)
+
+
+@pytest.fixture(scope="module")
 def open_guard(request, scratch, watchdog, _living):
     """A share where ml-engineers may do everything, one for all tests of a file."""
     make, finish = _maker(request, scratch, watchdog, _living)

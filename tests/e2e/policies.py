@@ -17,14 +17,17 @@ DEPTH = 3
 
 
 class Policy:
-    """Roles are (name, groups, users, includes), zones (path, {role: verbs})."""
+    """Roles are (name, groups, users, includes), zones (path, {role: verbs}). In the zones of
+    `owner_modes`, which are paths, the source's modes decide as well; of that the reading here
+    knows nothing."""
 
-    def __init__(self, roles, zones):
+    def __init__(self, roles, zones, owner_modes=()):
         self.roles = roles
         self.zones = zones
+        self.owner_modes = set(owner_modes)
 
     @staticmethod
-    def generate(random):
+    def generate(random, modes=False):
         roles = []
         for number in range(random.randint(1, 4)):
             roles.append((f"role{number}",
@@ -37,13 +40,30 @@ class Policy:
             depth = random.randint(1, DEPTH)
             paths.add("/" + "/".join(random.choice(NAMES + ("*",)) for _ in range(depth)))
         zones = []
-        for path in paths:
+        for path in sorted(paths):
             grants = {}
             for name in names:
                 if random.random() < (0.15 if name == "everyone" else 0.5):
                     grants[name] = set(random.sample(VERBS, random.randint(1, 7)))
             zones.append((path, grants))
-        return Policy(roles, zones)
+        owner_modes = [path for path in sorted(paths) if path != "/" and random.random() < 0.2]
+        return Policy(roles, zones, owner_modes if modes else ())
+
+    def changed(self, random):
+        """Nearly the same: another generated one takes over some of its roles and zones."""
+        other = Policy.generate(random)
+        names = {name for name, *_ in self.roles} | {"everyone"}
+        zones = dict(self.zones)
+        for path, grants in random.sample(other.zones, random.randint(1, len(other.zones))):
+            zones[path] = {role: verbs for role, verbs in grants.items() if role in names}
+        if len(zones) > 2 and random.random() < 0.5:
+            del zones[random.choice(list(zones))]
+        roles = list(self.roles)
+        if random.random() < 0.3:
+            name, _, users, includes = roles[0]
+            roles[0] = (name, random.sample(GROUPS, random.randint(0, 2)), users, includes)
+        modes = {path for path in self.owner_modes if path in zones and random.random() < 0.7}
+        return Policy(roles, list(zones.items()), modes)
 
     def text(self):
         lines = []
@@ -56,6 +76,7 @@ class Policy:
                 lines.append("groups = 64999")  # an empty one
         for number, (path, grants) in enumerate(self.zones):
             lines += [f"[zone z{number}]", f"path = {path}"]
+            lines += ["modes = owner"] if path in self.owner_modes else []
             lines += [f"allow {role} = {', '.join(sorted(verbs))}"
                       for role, verbs in grants.items()]
         return "\n".join(lines) + "\n"
