@@ -2,7 +2,6 @@
 /* A line of the file that audit=file:PATH writes, through jansson. */
 #include <errno.h>
 #include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -10,18 +9,39 @@
 #include "fuse/trail-line.h"
 #include "fuse/util.h"
 
-/* 2026-11-23T10:00:00.123456Z */
+/* A number of so many digits, and the character behind it. */
+static int read_part(const char **text, unsigned n_digits, char end, int *ret)
+{
+	*ret = 0;
+	for (; n_digits > 0; n_digits--, ++*text) {
+		if (**text < '0' || **text > '9')
+			return -EINVAL;
+		*ret = *ret * 10 + (**text - '0');
+	}
+	return *(*text)++ == end ? 0 : -EINVAL;
+}
+
+/* 2026-11-23T10:00:00.123456Z. Not with strptime(3): a million records are read at a
+ * time. */
 static int read_time(const json_t *value, struct timespec *ret)
 {
-	const char *text = json_string_value(value), *rest;
+	const char *text = json_string_value(value);
 	struct tm tm = { 0 };
-	unsigned micros;
-	int length = 0;
+	int micros;
 
-	rest = text ? strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
-	if (!rest || sscanf(rest, ".%6uZ%n", &micros, &length) != 1 || length != 8 ||
-	    rest[length] != '\0')
+	if (!text || read_part(&text, 4, '-', &tm.tm_year) < 0 ||
+	    read_part(&text, 2, '-', &tm.tm_mon) < 0 ||
+	    read_part(&text, 2, 'T', &tm.tm_mday) < 0 ||
+	    read_part(&text, 2, ':', &tm.tm_hour) < 0 ||
+	    read_part(&text, 2, ':', &tm.tm_min) < 0 ||
+	    read_part(&text, 2, '.', &tm.tm_sec) < 0 ||
+	    read_part(&text, 6, 'Z', &micros) < 0 || *text != '\0')
 		return -EINVAL;
+	if (tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 ||
+	    tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 60)
+		return -EINVAL;
+	tm.tm_year -= 1900;
+	tm.tm_mon--;
 	*ret = (struct timespec){ timegm(&tm), (long)micros * 1000 };
 	return 0;
 }
