@@ -6,7 +6,8 @@ _modelguardctl()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local verbs="check edit diff who user explain status reload log history report
-		replay inspect grant grants revoke approve unapprove approvals promote hold release doctor help"
+		replay inspect grant grants revoke approve unapprove approvals promote verify hold
+		release doctor help"
 	local words="list read create write delete write-own
 		delete-own promote approve admin lookup readdir open-read open-write
 		open-read-write truncate mkdir unlink rmdir rename-from rename-to rename-over
@@ -23,7 +24,7 @@ _modelguardctl()
 		mapfile -t COMPREPLY < <(compgen -W "1h 2h 4h 8h 1d" -- "$word")
 		return
 		;;
-	-p | --policy | --old | --input | --html)
+	-p | --policy | --old | --input | --html | --state)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return
 		;;
@@ -57,7 +58,7 @@ _modelguardctl()
 	--op)
 		words="open-read open-write open-read-write write truncate create mkdir symlink
 			link unlink rmdir rename chmod chown setxattr start end policy-load
-			policy-reload gap grant grant-end grant-revoke"
+			policy-reload gap grant grant-end grant-revoke verify keep"
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 		return
 		;;
@@ -69,7 +70,7 @@ _modelguardctl()
 	esac
 	for ((i = 2; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		-p | --policy | --old | --owner | --mount | --can | --fail-on | --input | --html | \
+		-p | --policy | --old | --owner | --mount | --can | --fail-on | --input | --html | --state | \
 			--user | \
 			--path | --since | --until | --op | --role | --zone | --reason | --for | --root | --pid | \
 			--record | --note) ((i++)) ;;
@@ -98,6 +99,7 @@ _modelguardctl()
 	approve,-* | unapprove,-*) words="--note --help" ;;
 	approvals,-*) words="--json --help" ;;
 	promote,-*) words="--keep --help" ;;
+	verify,-*) words="--all --state --keep --json --help" ;;
 	hold,-* | release,-*) words="--reason --help" ;;
 	doctor,-*) words="--policy --input --root --json --help" ;;
 	grant,-*) words="--policy --for --reason --help" ;;
@@ -109,7 +111,7 @@ _modelguardctl()
 		mapfile -t COMPREPLY < <(compgen -d -- "$word")
 		return
 		;;
-	check,* | edit,* | diff,* | inspect,* | hold,* | release,* | approve,* | unapprove,* | \
+	check,* | edit,* | diff,* | inspect,* | verify,* | hold,* | release,* | approve,* | unapprove,* | \
 		approvals,* | promote,* | history,*,0 | replay,*,0)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return

@@ -23,6 +23,7 @@
 
 struct sender {
 	int fd;
+	int pass;	 /* goes with the next datagram; -1: nothing */
 	time_t deadline; /* CLOCK_MONOTONIC */
 	size_t length;
 	char datagram[CONTROL_ANSWER_MAX];
@@ -36,13 +37,35 @@ static time_t now_s(void)
 	return now.tv_sec;
 }
 
+/* unix(7): room for one descriptor, aligned. */
+union passed {
+	struct cmsghdr header;
+	char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+static void attach(struct msghdr *message, union passed *passed, int fd)
+{
+	*passed = (union passed){ .header = { .cmsg_level = SOL_SOCKET,
+					      .cmsg_type = SCM_RIGHTS,
+					      .cmsg_len = CMSG_LEN(sizeof(fd)) } };
+	memcpy(CMSG_DATA(&passed->header), &fd, sizeof(fd));
+	message->msg_control = passed->bytes;
+	message->msg_controllen = sizeof(passed->bytes);
+}
+
 static int flush(struct sender *sender)
 {
+	struct iovec iov = { sender->datagram, sender->length };
+	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+	union passed passed;
 	ssize_t n;
 
 	if (now_s() >= sender->deadline)
 		return -ETIMEDOUT;
-	n = RET_ERRNO(send(sender->fd, sender->datagram, sender->length, MSG_NOSIGNAL));
+	if (sender->pass >= 0)
+		attach(&message, &passed, sender->pass);
+	sender->pass = -1;
+	n = RET_ERRNO(sendmsg(sender->fd, &message, MSG_NOSIGNAL));
 	sender->length = 0;
 	return n < 0 ? (int)n : 0;
 }
@@ -133,7 +156,7 @@ json_t *control_refuse(const struct control_refusal *refusal)
 			 refusal->reason);
 }
 
-int control_answer(int fd, json_t *document)
+int control_answer(int fd, json_t *document, int pass)
 {
 	_cleanup_(freep) struct sender *sender = malloc(sizeof(*sender));
 	int r;
@@ -146,6 +169,7 @@ int control_answer(int fd, json_t *document)
 		return -ENOMEM;
 	}
 	sender->fd = fd;
+	sender->pass = pass;
 	sender->length = 0;
 	sender->deadline = now_s() + WHOLE_ANSWER_S;
 	r = send_all(sender, document);

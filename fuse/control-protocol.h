@@ -7,7 +7,7 @@
  *
  * A connection is for one question. The request is one datagram, a JSON object:
  *
- *	{ "version": 1, "verb": "status" | "policy" | "reload" }
+ *	{ "version": 1, "verb": "status" | "policy" | "reload" | "source" }
  *
  * The answer is datagrams, each a JSON object of printable ASCII with "version": first
  * the head, with all that is no list; then the lists, a number of items at a time:
@@ -21,6 +21,10 @@
  * "memory".
  *
  * Heads. Times are seconds since 1970; texts that are not UTF-8 have \xNN for a byte.
+ *
+ * The head that answers "source" carries a descriptor of the source's top directory
+ * (unix(7), SCM_RIGHTS), which the mount may cover: root has no role in the share, and
+ * verifies what lies behind it.
  *
  * policy, and part of the others:
  *	mountpoint, source, pid, modelguard (its version), since

@@ -15,6 +15,7 @@ static const char *const verbs[N_CONTROL_VERBS] = {
 	[CONTROL_STATUS] = "status",
 	[CONTROL_POLICY] = "policy",
 	[CONTROL_RELOAD] = "reload",
+	[CONTROL_SOURCE] = "source",
 };
 
 const char *control_verb_name(enum control_verb verb)

@@ -5,7 +5,13 @@
 
 #include <stddef.h>
 
-enum control_verb { CONTROL_STATUS, CONTROL_POLICY, CONTROL_RELOAD, N_CONTROL_VERBS };
+enum control_verb {
+	CONTROL_STATUS,
+	CONTROL_POLICY,
+	CONTROL_RELOAD,
+	CONTROL_SOURCE,
+	N_CONTROL_VERBS
+};
 
 struct control_request {
 	enum control_verb verb;

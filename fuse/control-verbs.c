@@ -59,7 +59,7 @@ static json_t *answer_reload(struct control_verbs *verbs)
 	return document;
 }
 
-static json_t *answer(void *data, enum control_verb verb)
+static json_t *answer(void *data, enum control_verb verb, int *ret_fd)
 {
 	struct control_verbs *verbs = data;
 	json_t *document = NULL;
@@ -74,6 +74,9 @@ static json_t *answer(void *data, enum control_verb verb)
 		document = answer_reload(verbs);
 		pthread_mutex_unlock(verbs->parts.reload_lock);
 		break;
+	case CONTROL_SOURCE:
+		*ret_fd = verbs->parts.status.fs->source.root_fd;
+		return status_policy(verbs->status);
 	case N_CONTROL_VERBS:
 		break;
 	}

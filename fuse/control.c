@@ -45,6 +45,7 @@ static void converse(struct client *client)
 	struct control_refusal refusal;
 	struct control_request request;
 	json_t *document;
+	int pass = -1;
 	ssize_t n;
 
 	/* MSG_TRUNC: the length that it really had. */
@@ -54,8 +55,8 @@ static void converse(struct client *client)
 	if (control_request_parse(bytes, (size_t)n, &request, &refusal) < 0)
 		document = control_refuse(&refusal);
 	else
-		document = actions->answer(actions->data, request.verb);
-	control_answer(client->fd, document);
+		document = actions->answer(actions->data, request.verb, &pass);
+	control_answer(client->fd, document, pass);
 }
 
 static void *serve_client(void *data)
@@ -125,8 +126,10 @@ static void refuse_peer(int fd)
 	const struct timeval at_once = { .tv_usec = 1 };
 
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &at_once, sizeof(at_once));
-	control_answer(fd, control_refuse(&(struct control_refusal){
-				   .reason = "peer", .text = "only root may ask" }));
+	control_answer(fd,
+		       control_refuse(&(struct control_refusal){
+			       .reason = "peer", .text = "only root may ask" }),
+		       -1);
 	hang_up(fd);
 }
 

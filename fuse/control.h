@@ -13,8 +13,9 @@ struct control;
 
 struct control_actions {
 	/* What is answered: a new object as control-protocol.h has it; NULL: no memory.
-	 * Several threads at a time. */
-	json_t *(*answer)(void *data, enum control_verb verb);
+	 * *ret_fd, -1 before, may be set to a descriptor that goes with it; it stays the
+	 * guard's. Several threads at a time. */
+	json_t *(*answer)(void *data, enum control_verb verb, int *ret_fd);
 	/* Every CONTROL_TICK_S seconds, in one thread. */
 	void (*tick)(void *data);
 	void *data;

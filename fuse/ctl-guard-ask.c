@@ -88,10 +88,47 @@ static int add_items(json_t *document, const json_t *part)
 	return json_array_extend(list, items) < 0 ? -EBADMSG : 0;
 }
 
-/* One datagram. 1: it was the last; 0; or -errno. */
-static int receive(int fd, char *buffer, json_t **document)
+/* unix(7): room for one descriptor, aligned. */
+union passed {
+	struct cmsghdr header;
+	char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+/* What came with a datagram is kept in *passed, or closed. */
+static void take_passed(struct msghdr *message, int *passed)
 {
-	ssize_t n = RET_ERRNO(recv(fd, buffer, CONTROL_ANSWER_MAX, MSG_TRUNC));
+	struct cmsghdr *header = CMSG_FIRSTHDR(message);
+	int fd;
+
+	if (!header || header->cmsg_level != SOL_SOCKET ||
+	    header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(sizeof(fd)))
+		return;
+	memcpy(&fd, CMSG_DATA(header), sizeof(fd));
+	if (passed && *passed < 0)
+		*passed = fd;
+	else
+		close(fd);
+}
+
+static ssize_t receive_bytes(int fd, char *buffer, int *passed)
+{
+	struct iovec iov = { buffer, CONTROL_ANSWER_MAX };
+	union passed control;
+	struct msghdr message = { .msg_iov = &iov,
+				  .msg_iovlen = 1,
+				  .msg_control = control.bytes,
+				  .msg_controllen = sizeof(control.bytes) };
+	ssize_t n = RET_ERRNO(recvmsg(fd, &message, MSG_TRUNC | MSG_CMSG_CLOEXEC));
+
+	if (n >= 0)
+		take_passed(&message, passed);
+	return n;
+}
+
+/* One datagram. 1: it was the last; 0; or -errno. */
+static int receive(int fd, char *buffer, json_t **document, int *passed)
+{
+	ssize_t n = receive_bytes(fd, buffer, passed);
 	json_t *part;
 	int r = 0;
 
@@ -112,18 +149,18 @@ static int receive(int fd, char *buffer, json_t **document)
 	return r;
 }
 
-static int receive_all(int fd, json_t **document)
+static int receive_all(int fd, json_t **document, int *passed)
 {
 	_cleanup_(freep) char *buffer = malloc(CONTROL_ANSWER_MAX);
 	int r = buffer ? 0 : -ENOMEM;
 
 	for (int i = 0; r == 0 && i < DATAGRAMS; i++)
-		r = receive(fd, buffer, document);
+		r = receive(fd, buffer, document, passed);
 	return r == 0 ? -EMSGSIZE : r;
 }
 
-json_t *ctl_ask_guard(const struct ctl_guard *guard, enum control_verb verb,
-		      struct ctl_fault *fault)
+static json_t *ask(const struct ctl_guard *guard, enum control_verb verb, int *passed,
+		   struct ctl_fault *fault)
 {
 	_cleanup_(closep) int fd = connect_guard(guard);
 	json_t *document = NULL;
@@ -132,13 +169,32 @@ json_t *ctl_ask_guard(const struct ctl_guard *guard, enum control_verb verb,
 
 	/* What it refuses, it may refuse before it has read the request. */
 	if (r == 0 || r == -EPIPE || r == -ECONNRESET)
-		r = receive_all(fd, &document);
+		r = receive_all(fd, &document, passed);
 	refused = json_string_value(json_object_get(document, "refused"));
 	if (r > 0 && !refused)
 		return document;
 	snprintf(fault->text, sizeof(fault->text), "%s", refused ? refused : fault_of(r));
 	json_decref(document);
 	return NULL;
+}
+
+json_t *ctl_ask_guard(const struct ctl_guard *guard, enum control_verb verb,
+		      struct ctl_fault *fault)
+{
+	return ask(guard, verb, NULL, fault);
+}
+
+int ctl_guard_source(const struct ctl_guard *guard, struct ctl_fault *fault)
+{
+	int fd = -1;
+	json_t *document = ask(guard, CONTROL_SOURCE, &fd, fault);
+
+	if (!document)
+		closep(&fd);
+	else if (fd < 0)
+		snprintf(fault->text, sizeof(fault->text), "%s", fault_of(-EBADMSG));
+	json_decref(document);
+	return fd;
 }
 
 int ctl_no_answer(const struct ctl_guard *guard, const struct ctl_fault *fault)

@@ -46,5 +46,8 @@ struct ctl_fault {
 json_t *ctl_ask_guard(const struct ctl_guard *guard, enum control_verb verb,
 		      struct ctl_fault *fault);
 
+/* The top directory of its source, behind the mount; a new descriptor, or -1. */
+int ctl_guard_source(const struct ctl_guard *guard, struct ctl_fault *fault);
+
 /* Says on stderr that there is none. Returns CTL_FAILED. */
 int ctl_no_answer(const struct ctl_guard *guard, const struct ctl_fault *fault);

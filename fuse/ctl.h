@@ -67,6 +67,7 @@ extern const struct ctl_verb
 	ctl_status,
 	ctl_unapprove,
 	ctl_user,
+	ctl_verify,
 	ctl_who;
 /* clang-format on */
 

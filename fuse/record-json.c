@@ -15,6 +15,7 @@ static const char *const kind_names[] = {
 	[RECORD_DECISION] = "decision",
 	[RECORD_CONFIG] = "config",
 	[RECORD_LIFECYCLE] = "lifecycle",
+	[RECORD_INTEGRITY] = "integrity",
 };
 
 /* ASCII only: no terminal that shows the file is at the mercy of a name in it. A byte

@@ -15,7 +15,8 @@
 enum record_kind {
 	RECORD_DECISION,  /* AUDIT_DAC_CHECK: decisions and effects */
 	RECORD_CONFIG,	  /* AUDIT_USYS_CONFIG: policy loaded, refused */
-	RECORD_LIFECYCLE, /* AUDIT_TRUSTED_APP: start, end, gap */
+	RECORD_LIFECYCLE, /* AUDIT_TRUSTED_APP: start, end, gap, verified */
+	RECORD_INTEGRITY, /* AUDIT_ANOM_RBAC_INTEGRITY_FAIL: verified in vain */
 };
 
 /* Who did it. Borrowed by the record. */

@@ -53,9 +53,12 @@ bool trail_auditd_is_ours(const char *line, size_t length)
 		"type=DAC_CHECK msg=audit(",
 		"type=USYS_CONFIG msg=audit(",
 		"type=TRUSTED_APP msg=audit(",
+		"type=ANOM_RBAC_INTEGRITY_FAIL msg=audit(",
 	};
 	static const char message[] = " msg='op=", number[] = " seqno=";
-	static const char unnumbered[] = " msg='op=wake ";
+	/* trail-fields.c: is_without_number() */
+	static const char *const unnumbered[] = { " msg='op=wake ", " msg='op=verify ",
+						  " msg='op=keep " };
 	const char *space;
 	bool is_ours = false;
 
@@ -66,12 +69,14 @@ bool trail_auditd_is_ours(const char *line, size_t length)
 		length -= (size_t)(space + 1 - line);
 		line = space + 1;
 	}
-	for (size_t i = 0; i < 3 && !is_ours; i++)
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]) && !is_ours; i++)
 		is_ours = has_prefix(line, length, types[i]);
 	if (!is_ours || !memmem(line, length, message, strlen(message)))
 		return false;
-	return memmem(line, length, number, strlen(number)) ||
-	       memmem(line, length, unnumbered, strlen(unnumbered));
+	is_ours = memmem(line, length, number, strlen(number));
+	for (size_t i = 0; i < 3 && !is_ours; i++)
+		is_ours = memmem(line, length, unnumbered[i], strlen(unnumbered[i]));
+	return is_ours;
 }
 
 /* One line, with its newline: one event of one record. */
@@ -93,6 +98,9 @@ static int set_kind(struct trail_draft *draft, int type)
 		return 0;
 	case AUDIT_USYS_CONFIG:
 		draft->event.record.kind = RECORD_CONFIG;
+		return 0;
+	case AUDIT_ANOM_RBAC_INTEGRITY_FAIL:
+		draft->event.record.kind = RECORD_INTEGRITY;
 		return 0;
 	case AUDIT_TRUSTED_APP:
 		draft->event.record.kind = RECORD_LIFECYCLE;

@@ -6,8 +6,13 @@
 
 #include "fuse/trail-fields.h"
 
-/* The sink itself writes it (audit-auditd.c), behind the back of who gives numbers. */
-#define RECORD_WITHOUT_NUMBER "wake"
+/* What the sink itself writes (audit-auditd.c), behind the back of who gives numbers, and
+ * what modelguardctl writes, which is no guard. */
+static bool is_without_number(const char *op)
+{
+	return strcmp(op, "wake") == 0 || strcmp(op, "verify") == 0 ||
+	       strcmp(op, "keep") == 0;
+}
 
 void trail_draft_reset(struct trail_draft *draft)
 {
@@ -319,7 +324,7 @@ int trail_draft_finish(struct trail_draft *draft)
 			finish_text(draft, field);
 	}
 	if (!record->op || *record->op == '\0' ||
-	    (record->seqno == 0 && strcmp(record->op, RECORD_WITHOUT_NUMBER) != 0))
+	    (record->seqno == 0 && !is_without_number(record->op)))
 		return -EINVAL;
 	if (draft->part == 0 && record->actor && !draft->event.actor.acct)
 		return -EINVAL;

@@ -119,6 +119,7 @@ static int read_kind(const json_t *value, struct record *record)
 		[RECORD_DECISION] = "decision",
 		[RECORD_CONFIG] = "config",
 		[RECORD_LIFECYCLE] = "lifecycle",
+		[RECORD_INTEGRITY] = "integrity",
 	};
 	const char *word = json_string_value(value);
 

@@ -23,6 +23,7 @@ static const struct {
 	{ V("\"verb\": \"status\""), NULL, CONTROL_STATUS },
 	{ V("\"verb\": \"policy\""), NULL, CONTROL_POLICY },
 	{ V("\"verb\": \"reload\""), NULL, CONTROL_RELOAD },
+	{ V("\"verb\": \"source\""), NULL, CONTROL_SOURCE },
 	{ " {\"verb\":\"status\",\n\"version\":1} ", NULL, CONTROL_STATUS },
 	{ V("\"verb\": \"Status\""), "verb", 0 },
 	{ V("\"verb\": \"stat\""), "verb", 0 },
