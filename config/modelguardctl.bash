@@ -6,7 +6,7 @@ _modelguardctl()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local verbs="check edit diff who user explain status reload log history report
-		replay inspect grant grants revoke approve unapprove approvals promote verify hold
+		replay inspect grant grants revoke approve unapprove approvals promote verify lineage hold
 		release doctor help"
 	local words="list read create write delete write-own
 		delete-own promote approve admin lookup readdir open-read open-write
@@ -24,7 +24,7 @@ _modelguardctl()
 		mapfile -t COMPREPLY < <(compgen -W "1h 2h 4h 8h 1d" -- "$word")
 		return
 		;;
-	-p | --policy | --old | --input | --html | --state)
+	-p | --policy | --old | --input | --html | --svg | --state)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return
 		;;
@@ -70,7 +70,7 @@ _modelguardctl()
 	esac
 	for ((i = 2; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		-p | --policy | --old | --owner | --mount | --can | --fail-on | --input | --html | --state | \
+		-p | --policy | --old | --owner | --mount | --can | --fail-on | --input | --html | --svg | --state | \
 			--user | \
 			--path | --since | --until | --op | --role | --zone | --reason | --for | --root | --pid | \
 			--record | --note) ((i++)) ;;
@@ -100,6 +100,7 @@ _modelguardctl()
 	approvals,-*) words="--json --help" ;;
 	promote,-*) words="--keep --help" ;;
 	verify,-*) words="--all --state --keep --json --help" ;;
+	lineage,-*) words="--svg --json --input --help" ;;
 	hold,-* | release,-*) words="--reason --help" ;;
 	doctor,-*) words="--policy --input --root --json --help" ;;
 	grant,-*) words="--policy --for --reason --help" ;;
@@ -111,7 +112,7 @@ _modelguardctl()
 		mapfile -t COMPREPLY < <(compgen -d -- "$word")
 		return
 		;;
-	check,* | edit,* | diff,* | inspect,* | verify,* | hold,* | release,* | approve,* | unapprove,* | \
+	check,* | edit,* | diff,* | inspect,* | lineage,*,0 | verify,* | hold,* | release,* | approve,* | unapprove,* | \
 		approvals,* | promote,* | history,*,0 | replay,*,0)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return

@@ -57,6 +57,7 @@ extern const struct ctl_verb
 	ctl_history,
 	ctl_hold,
 	ctl_inspect,
+	ctl_lineage,
 	ctl_log,
 	ctl_promote,
 	ctl_release,

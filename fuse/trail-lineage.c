@@ -466,11 +466,19 @@ static bool is_on_the_way(const struct lineage *lineage, const char *path,
 	return false;
 }
 
+/* A decision on it, or that modelguardctl has looked at it. */
+static bool is_about_a_file(const struct record *record)
+{
+	return record->path &&
+	       (record->kind == RECORD_DECISION || record->kind == RECORD_INTEGRITY ||
+		strcmp(record->op, "verify") == 0 || strcmp(record->op, "keep") == 0);
+}
+
 bool lineage_has(const struct lineage *lineage, const struct trail_event *event)
 {
 	const struct record *record = &event->record;
 
-	if (!record->path || record->kind != RECORD_DECISION)
+	if (!is_about_a_file(record))
 		return false;
 	if (path_has(lineage, record->path, event->number) ||
 	    is_on_the_way(lineage, record->path, event->number))
