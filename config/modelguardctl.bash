@@ -6,8 +6,8 @@ _modelguardctl()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local verbs="check edit diff who user explain status reload log history report
-		replay inspect grant grants revoke approve unapprove approvals promote verify lineage hold
-		release doctor help"
+		replay inspect grant grants revoke approve unapprove approvals promote verify lineage manifest
+		hold release doctor help"
 	local words="list read create write delete write-own
 		delete-own promote approve admin lookup readdir open-read open-write
 		open-read-write truncate mkdir unlink rmdir rename-from rename-to rename-over
@@ -24,7 +24,7 @@ _modelguardctl()
 		mapfile -t COMPREPLY < <(compgen -W "1h 2h 4h 8h 1d" -- "$word")
 		return
 		;;
-	-p | --policy | --old | --input | --html | --svg | --state)
+	-p | --policy | --old | --input | --html | --signature | --svg | --state)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return
 		;;
@@ -70,7 +70,7 @@ _modelguardctl()
 	esac
 	for ((i = 2; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		-p | --policy | --old | --owner | --mount | --can | --fail-on | --input | --html | --svg | --state | \
+		-p | --policy | --old | --owner | --mount | --can | --fail-on | --input | --html | --signature | --svg | --state | \
 			--user | \
 			--path | --since | --until | --op | --role | --zone | --reason | --for | --root | --pid | \
 			--record | --note) ((i++)) ;;
@@ -101,6 +101,7 @@ _modelguardctl()
 	promote,-*) words="--keep --help" ;;
 	verify,-*) words="--all --state --keep --json --help" ;;
 	lineage,-*) words="--svg --json --input --help" ;;
+	manifest,-*) words="--pae --envelope --signature --help" ;;
 	hold,-* | release,-*) words="--reason --help" ;;
 	doctor,-*) words="--policy --input --root --json --help" ;;
 	grant,-*) words="--policy --for --reason --help" ;;
@@ -112,7 +113,7 @@ _modelguardctl()
 		mapfile -t COMPREPLY < <(compgen -d -- "$word")
 		return
 		;;
-	check,* | edit,* | diff,* | inspect,* | lineage,*,0 | verify,* | hold,* | release,* | approve,* | unapprove,* | \
+	check,* | edit,* | diff,* | inspect,* | manifest,*,0 | lineage,*,0 | verify,* | hold,* | release,* | approve,* | unapprove,* | \
 		approvals,* | promote,* | history,*,0 | replay,*,0)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return

@@ -47,17 +47,18 @@ static size_t shown(size_t n)
 	return n < ROWS_MAX ? n : ROWS_MAX;
 }
 
-/* The end of what is too long says more: the name. */
-static void put_short(FILE *out, const char *text)
+/* Beside what is in the line already. The end of what is too long says more: the name. */
+static void put_short(FILE *out, const char *before, const char *text)
 {
-	size_t length = strlen(text);
+	size_t length = strlen(text), used = strlen(before);
+	size_t room = used + 12 < TEXT_MAX ? TEXT_MAX - used : 12;
 
-	if (length <= TEXT_MAX) {
+	if (length <= room) {
 		report_put(out, text);
 		return;
 	}
 	fputs("...", out);
-	report_put(out, text + length - (TEXT_MAX - 3));
+	report_put(out, text + length - (room - 3));
 }
 
 static void put_box(FILE *out, enum column column, size_t row, bool bad)
@@ -101,7 +102,7 @@ static void put_inputs(FILE *out, const struct ancestry *ancestry)
 
 		put_box(out, COLUMN_INPUTS, i, false);
 		begin_text(out, COLUMN_INPUTS, i, false);
-		put_short(out, input->path);
+		put_short(out, "", input->path);
 		fputs("</text>\n", out);
 		begin_text(out, COLUMN_INPUTS, i, true);
 		report_put_time(out, input->first.tv_sec);
@@ -120,7 +121,7 @@ static void put_writers(FILE *out, const struct ancestry *ancestry)
 		begin_text(out, COLUMN_WRITERS, i, false);
 		report_put(out, writer->acct);
 		fputs(": ", out);
-		put_short(out, writer->exe[0] ? writer->exe : writer->comm);
+		put_short(out, writer->acct, writer->exe[0] ? writer->exe : writer->comm);
 		fputs("</text>\n", out);
 		begin_text(out, COLUMN_WRITERS, i, true);
 		report_put_time(out, writer->first.tv_sec);
@@ -140,7 +141,7 @@ static void put_steps(FILE *out, const struct ancestry *ancestry, size_t from)
 		fputs("<tspan class=\"b\">", out);
 		report_put(out, step->op);
 		fputs("</tspan> ", out);
-		put_short(out, step->new_path[0] ? step->new_path : step->path);
+		put_short(out, step->op, step->new_path[0] ? step->new_path : step->path);
 		fputs("</text>\n", out);
 		begin_text(out, COLUMN_STEPS, row, true);
 		report_put_time(out, step->time.tv_sec);
@@ -163,7 +164,7 @@ static void put_readers(FILE *out, const struct ancestry *ancestry)
 		begin_text(out, COLUMN_READERS, i, false);
 		report_put(out, reader->acct);
 		fputs(": ", out);
-		put_short(out, reader->exe);
+		put_short(out, reader->acct, reader->exe);
 		fputs("</text>\n", out);
 		begin_text(out, COLUMN_READERS, i, true);
 		report_put_count(out, reader->n, "time");

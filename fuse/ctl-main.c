@@ -29,6 +29,7 @@ static const struct ctl_verb *const verbs[] = {
 	&ctl_approvals,
 	&ctl_unapprove,
 	&ctl_promote,
+	&ctl_manifest,
 	&ctl_lineage,
 	&ctl_verify,
 	&ctl_hold,

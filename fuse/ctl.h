@@ -59,6 +59,7 @@ extern const struct ctl_verb
 	ctl_inspect,
 	ctl_lineage,
 	ctl_log,
+	ctl_manifest,
 	ctl_promote,
 	ctl_release,
 	ctl_reload,

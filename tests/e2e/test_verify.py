@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """modelguardctl verify: what is no longer what it was is found, named and recorded."""
 
+import base64
 import hashlib
 import json
 import os
@@ -323,6 +324,66 @@ def test_the_outcome_is_on_record_with_auditd(make_guard, auditd):
                                "--success", "no", "-if", auditd.log],
                               capture_output=True, check=False)
     assert b"op=verify" in searched.stdout
+
+
+def manifest(*arguments):
+    said = ctl("manifest", *arguments)
+    assert said.returncode == OK, said.stderr
+    return said.stdout
+
+
+def test_the_statement_names_every_file_with_its_digest(share, model):
+    text = manifest(model)
+    assert text == manifest(model)  # the same bytes can be signed later
+    statement = json.loads(text)
+    assert statement["_type"] == "https://in-toto.io/Statement/v1"
+    assert statement["predicateType"] == "urn:x-modelguard:promotion:v1"
+    assert {one["name"]: one["digest"]["sha256"] for one in statement["subject"]} == {
+        name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}
+    predicate = statement["predicate"]
+    assert predicate["digest"]["sha256"] == tree_digest(share.source("production/m"))
+    assert predicate["directories"] == ["empty", "weights"]
+    assert [one["name"] for one in predicate["links"]] == ["latest"]
+    single = share.put("production/one.bin", b"abc")
+    assert ctl("verify", "--keep", single).returncode == OK
+    assert json.loads(manifest(single))["subject"] == [
+        {"name": "one.bin", "digest": {"sha256": hashlib.sha256(b"abc").hexdigest()}}]
+
+
+def test_a_signature_over_the_statement_verifies_with_openssl(share, model, tmp_path):
+    def openssl(*arguments):
+        return subprocess.run(["openssl", *arguments], cwd=tmp_path, check=False,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT)
+
+    openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "key.pem")
+    openssl("ec", "-in", "key.pem", "-pubout", "-out", "pub.pem")
+    (tmp_path / "m.pae").write_text(manifest("--pae", model))
+    openssl("dgst", "-sha256", "-sign", "key.pem", "-out", "m.sig", "m.pae")
+    envelope = json.loads(manifest("--signature", tmp_path / "m.sig", model))
+    payload = base64.b64decode(envelope["payload"])
+    assert payload.decode() + "\n" == manifest(model)
+    kind = envelope["payloadType"]
+    assert kind == "application/vnd.in-toto+json"
+    (tmp_path / "sig").write_bytes(base64.b64decode(envelope["signatures"][0]["sig"]))
+    for body, status in ((payload, 0), (payload.replace(b"f", b"e", 1), 1)):
+        (tmp_path / "pae").write_bytes(
+            b"DSSEv1 %d %s %d %s" % (len(kind), kind.encode(), len(body), body))
+        assert openssl("dgst", "-sha256", "-verify", "pub.pem", "-signature", "sig",
+                       "pae").returncode == status
+    assert json.loads(manifest("--envelope", model))["signatures"] == []
+
+
+def test_without_a_promotion_there_is_no_statement(share, model, tmp_path):
+    said = ctl("manifest", share.put("production/never.bin"))
+    assert said.returncode == FAILED and "not promoted" in said.stderr
+    os.setxattr(share.source("production/m"), MANIFEST, b"modelguard-tree 1\0")
+    said = ctl("manifest", model)
+    assert said.returncode == FAILED and "was changed" in said.stderr
+    (tmp_path / "empty").write_bytes(b"")
+    assert ctl("manifest", "--signature", tmp_path / "empty", model).returncode == FAILED
+    for arguments in ((), ("--pae", "--envelope", model), (model, model)):
+        assert ctl("manifest", *arguments).returncode == USAGE
 
 
 def test_hashing_is_as_fast_as_openssl(share):
