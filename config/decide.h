@@ -18,6 +18,9 @@ struct subject {
 	const gid_t
 		*groups; /* supplementary, in any order; NULL is fine if there are none */
 	size_t n_groups;
+	const char *exe;  /* its program, absolute; NULL: unknown, so no role that asks */
+	const char *unit; /* the systemd unit that it runs in; NULL: unknown, or none */
+	bool any_program; /* a question about a person: as if by the right program */
 	/* Roles may be lent to it, too. Judged under the policy that is asked; NULL: none
 	 * count. */
 	const struct grants *grants;
@@ -68,6 +71,10 @@ struct verdict {
  * and `everyone`. */
 void policy_roles(const struct policy *policy, const struct subject *subject,
 		  struct role_set *ret);
+
+/* Whether roles that it would hold depend on its program or its unit: these are worth
+ * finding out then. */
+bool policy_asks_program(const struct policy *policy, const struct subject *subject);
 
 /* How it holds one role; the direct ways are preferred to inclusion. */
 void policy_role_holding(const struct policy *policy, const struct subject *subject,

@@ -7,7 +7,7 @@
 #include "config/parser.h"
 
 /* Row numbers of role_keys. */
-enum { KEY_GROUPS, KEY_USERS, KEY_INCLUDE };
+enum { KEY_GROUPS, KEY_USERS, KEY_INCLUDE, KEY_EXE, KEY_UNIT };
 
 static bool grow_roles(struct parser *parser)
 {
@@ -79,6 +79,13 @@ void parser_end_role(struct parser *parser)
 			"nobody can hold the role '%s': give it 'groups', 'users' or "
 			"'include'",
 			parser_role(parser)->name);
+	for (unsigned key = KEY_EXE; key <= KEY_UNIT; key++)
+		if (lines[key] != 0 && lines[KEY_GROUPS] == 0 && lines[KEY_USERS] == 0)
+			parser_complain(
+				parser, lines[key],
+				"'%s' limits the role's own 'users' and 'groups', "
+				"and it has none: add them, or remove the line",
+				role_keys[key].name);
 }
 
 /* Adds an id to an array of them, uid_t and gid_t alike. */
@@ -176,6 +183,100 @@ static void parse_users(struct parser *parser, unsigned line, char *value)
 	parse_names(parser, line, value, &kind);
 }
 
+/* Texts that a role's users or groups are limited to. */
+struct limit {
+	const char *what;
+	const char *wanted;
+	bool (*is_sound)(const char *text);
+	char ***texts;
+	size_t *n;
+};
+
+static void add_limit(struct parser *parser, const struct limit *limit, const char *text)
+{
+	char **more = reallocarray(*limit->texts, *limit->n + 1, sizeof(*more));
+
+	if (!more) {
+		parser_no_memory(parser);
+		return;
+	}
+	*limit->texts = more;
+	more[*limit->n] = parser_copy(parser, text);
+	if (more[*limit->n])
+		(*limit->n)++;
+	parser->policy->has_limits = true;
+}
+
+static void parse_limits(struct parser *parser, unsigned line, char *value,
+			 const struct limit *limit)
+{
+	char *state = value, *text;
+
+	while ((text = text_next_item(&state))) {
+		bool repeated = false;
+
+		for (size_t i = 0; i < *limit->n; i++)
+			repeated = repeated || strcmp((*limit->texts)[i], text) == 0;
+		if (!limit->is_sound(text))
+			parser_complain(parser, line, "%s is no %s: write %s",
+					QUOTED(text), limit->what, limit->wanted);
+		else if (repeated)
+			parser_complain(parser, line,
+					"the %s %s is listed twice: remove one",
+					limit->what, QUOTED(text));
+		else
+			add_limit(parser, limit, text);
+	}
+}
+
+/* As the kernel shows it: no link, "." or ".." is in it. */
+static bool is_program_path(const char *path)
+{
+	if (path[0] != '/')
+		return false;
+	while (*path == '/') {
+		size_t length = strcspn(++path, "/");
+
+		if (length == 0 || (length == 1 && path[0] == '.') ||
+		    (length == 2 && path[0] == '.' && path[1] == '.'))
+			return false;
+		path += length;
+	}
+	return true;
+}
+
+/* systemd.unit(5). */
+static bool is_service_name(const char *name)
+{
+	static const char letters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		"0123456789:-_.\\@";
+	static const char ending[] = ".service";
+	size_t length = strlen(name);
+
+	return length >= sizeof(ending) && length < 256 &&
+	       strspn(name, letters) == length &&
+	       strcmp(name + length - (sizeof(ending) - 1), ending) == 0;
+}
+
+static void parse_exe(struct parser *parser, unsigned line, char *value)
+{
+	struct role *role = parser_role(parser);
+	const struct limit limit = { "program", "its absolute path, as in /usr/bin/mv",
+				     is_program_path, &role->exes, &role->n_exes };
+
+	parse_limits(parser, line, value, &limit);
+}
+
+static void parse_unit(struct parser *parser, unsigned line, char *value)
+{
+	struct role *role = parser_role(parser);
+	const struct limit limit = { "service", "NAME.service", is_service_name,
+				     &role->units, &role->n_units };
+
+	parse_limits(parser, line, value, &limit);
+}
+
 static bool is_included(const struct parser *parser, unsigned line, const char *name)
 {
 	const struct role_refs *refs = &parser->includes;
@@ -221,5 +322,7 @@ const struct key role_keys[] = {
 	[KEY_GROUPS] = { "groups", parse_groups },
 	[KEY_USERS] = { "users", parse_users },
 	[KEY_INCLUDE] = { "include", parse_include },
+	[KEY_EXE] = { "exe", parse_exe },
+	[KEY_UNIT] = { "unit", parse_unit },
 	{ NULL, NULL },
 };

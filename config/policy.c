@@ -12,8 +12,17 @@ struct policy *policy_ref(struct policy *policy)
 	return policy;
 }
 
+static void free_texts(char **texts, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(texts[i]);
+	free(texts);
+}
+
 static void free_role(struct role *role)
 {
+	free_texts(role->exes, role->n_exes);
+	free_texts(role->units, role->n_units);
 	free(role->name);
 	free(role->gids);
 	free(role->uids);

@@ -53,6 +53,10 @@ struct role {
 	size_t n_gids;
 	uid_t *uids; /* its single users */
 	size_t n_uids;
+	/* Only these of them hold it: programs by absolute path, units of systemd by
+	 * name; none: whatever the program, or the unit */
+	char **exes, **units;
+	size_t n_exes, n_units;
 	struct role_set holds; /* itself and every role it includes, transitively */
 };
 
@@ -115,6 +119,7 @@ struct policy {
 	char *max_grant_text;	   /* for showing: "8h", as it was written; */
 	char *grantable_text;	   /* the roles by name, with commas, or "none" */
 	bool has_owner_modes;	   /* some zone says `modes = owner` */
+	bool has_limits;	   /* some role says `exe` or `unit` */
 	struct id_role *by_gid; /* every role's gids, sorted by id; for policy_roles() */
 	size_t n_by_gid;
 	struct id_role *by_uid;

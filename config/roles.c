@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which roles a subject holds, and how it came to them. */
+#include <string.h>
+
 #include "config/decide.h"
 
 static void add_roles(struct role_set *set, const struct role_set *more)
@@ -8,8 +10,25 @@ static void add_roles(struct role_set *set, const struct role_set *more)
 		set->bits[i] |= more->bits[i];
 }
 
-static void add_roles_of(const struct policy *policy, const struct id_role *pairs,
-			 size_t n, uint32_t id, struct role_set *ret)
+static bool has_text(char *const *texts, size_t n, const char *text)
+{
+	for (size_t i = 0; text && i < n; i++)
+		if (strcmp(texts[i], text) == 0)
+			return true;
+	return false;
+}
+
+/* Whether one of its users or groups holds the role by this program, in this unit. */
+static bool admits(const struct role *role, const struct subject *subject)
+{
+	if (subject->any_program)
+		return true;
+	return (role->n_exes == 0 || has_text(role->exes, role->n_exes, subject->exe)) &&
+	       (role->n_units == 0 ||
+		has_text(role->units, role->n_units, subject->unit));
+}
+
+static size_t first_of(const struct id_role *pairs, size_t n, uint32_t id)
 {
 	size_t low = 0, high = n;
 
@@ -21,8 +40,25 @@ static void add_roles_of(const struct policy *policy, const struct id_role *pair
 		else
 			high = middle;
 	}
-	for (; low < n && pairs[low].id == id; low++)
-		add_roles(ret, &policy->roles[pairs[low].role].holds);
+	return low;
+}
+
+/* The question: who, by which of their ids. */
+struct asking {
+	const struct policy *policy;
+	const struct subject *subject;
+};
+
+static void add_roles_of(const struct asking *asking, const struct id_role *pairs,
+			 size_t n, uint32_t id, struct role_set *ret)
+{
+	for (size_t i = first_of(pairs, n, id); i < n && pairs[i].id == id; i++) {
+		const struct role *role = &asking->policy->roles[pairs[i].role];
+
+		if (!admits(role, asking->subject))
+			continue;
+		add_roles(ret, &role->holds);
+	}
 }
 
 /* Of the grants that are in force for a subject the next one from *at; NULL: none. */
@@ -43,17 +79,33 @@ static const struct timed_grant *next_grant(const struct subject *subject, size_
 void policy_roles(const struct policy *policy, const struct subject *subject,
 		  struct role_set *ret)
 {
+	const struct asking asking = { policy, subject };
 	const struct timed_grant *grant;
 	size_t at = 0;
 
 	*ret = policy->roles[0].holds;
-	add_roles_of(policy, policy->by_uid, policy->n_by_uid, subject->uid, ret);
-	add_roles_of(policy, policy->by_gid, policy->n_by_gid, subject->gid, ret);
+	add_roles_of(&asking, policy->by_uid, policy->n_by_uid, subject->uid, ret);
+	add_roles_of(&asking, policy->by_gid, policy->n_by_gid, subject->gid, ret);
 	for (size_t i = 0; i < subject->n_groups; i++)
-		add_roles_of(policy, policy->by_gid, policy->n_by_gid, subject->groups[i],
-			     ret);
+		add_roles_of(&asking, policy->by_gid, policy->n_by_gid,
+			     subject->groups[i], ret);
 	while ((grant = next_grant(subject, &at)))
 		add_roles(ret, &policy->roles[grant->role].holds);
+}
+
+bool policy_asks_program(const struct policy *policy, const struct subject *subject)
+{
+	struct subject any = *subject, none = *subject;
+	struct role_set with, without;
+
+	if (!policy->has_limits)
+		return false;
+	any.any_program = true;
+	none.any_program = false;
+	none.exe = none.unit = NULL;
+	policy_roles(policy, &any, &with);
+	policy_roles(policy, &none, &without);
+	return memcmp(&with, &without, sizeof(with)) != 0;
 }
 
 static bool has_group(const struct subject *subject, gid_t gid)
@@ -92,6 +144,8 @@ static void direct_holding(const struct policy *policy, const struct subject *su
 		ret->origin = ROLE_BY_EVERYONE;
 		return;
 	}
+	if (!admits(role, subject))
+		return;
 	for (size_t i = 0; i < role->n_uids; i++) {
 		if (role->uids[i] == subject->uid) {
 			ret->origin = ROLE_BY_USER;

@@ -11,6 +11,7 @@
 #include "config/identity.h"
 
 #include "fuse/caller.h"
+#include "fuse/program.h"
 #include "fuse/moment.h"
 #include "fuse/util.h"
 
@@ -244,6 +245,25 @@ static void read_program(struct caller *caller, pid_t pid)
 		caller->actor.login_uid = (uid_t)strtoul(buffer, NULL, 10);
 }
 
+static void read_unit(struct caller *caller, pid_t pid)
+{
+	char text[4096];
+
+	if (read_proc(pid, "cgroup", text, sizeof(text)) >= 0 &&
+	    program_unit(text, caller->unit, sizeof(caller->unit)))
+		caller->subject.unit = caller->unit;
+}
+
+static void read_limits(struct caller *caller, const struct policy *policy)
+{
+	caller->limited = policy_asks_program(policy, &caller->subject);
+	if (!caller->limited || !caller->complete)
+		return;
+	if (caller->exe && program_is_here(caller->actor.pid, caller->exe))
+		caller->subject.exe = caller->exe;
+	read_unit(caller, caller->actor.pid);
+}
+
 /* groups-from = database: what NSS says now replaces what the process holds. */
 static void read_database(struct caller *caller)
 {
@@ -344,6 +364,7 @@ static int caller_read(struct caller_cache *cache, const struct asker *asker,
 	}
 	if (caller->complete && policy->policy->groups_from == GROUPS_FROM_DATABASE)
 		read_database(caller);
+	read_limits(caller, policy->policy);
 	read_name(cache, caller);
 	caller->generation = policy->generation;
 	caller->has_grants = has_grants(caller->subject.uid, policy->grants);
@@ -357,7 +378,8 @@ static bool slot_is_fresh(const struct caller_slot *slot, const struct asker *as
 {
 	long age_ns;
 
-	if (!slot->caller || slot->asker.pid != asker->pid ||
+	/* It may be another program by now, or have been moved. */
+	if (!slot->caller || slot->caller->limited || slot->asker.pid != asker->pid ||
 	    slot->asker.uid != asker->uid || slot->asker.gid != asker->gid ||
 	    slot->caller->generation != generation ||
 	    now->tv_sec - slot->read_at.tv_sec > 1)

@@ -28,6 +28,7 @@ struct caller {
 	uint64_t generation;
 	bool has_grants; /* one of the grants is for this uid: its roles end with it */
 	bool complete;	 /* /proc was read and agreed with the request */
+	bool limited;	 /* its roles depend on its program or unit: it is not reused */
 	/* CapEff, where a zone has modes = owner; 0 from another user namespace, where it
 	 * means nothing here */
 	uint64_t capabilities;
@@ -35,6 +36,7 @@ struct caller {
 	char *exe;
 	char comm[17];
 	char acct[64];
+	char unit[256];
 };
 
 struct caller_cache;
@@ -43,7 +45,8 @@ int caller_cache_new(struct caller_cache **ret);
 struct caller_cache *caller_cache_free(struct caller_cache *cache);
 
 /* The caller of a request under a policy. A caller that was read at most one second ago
- * under the same (thread, uid, gid) is reused (DESIGN: identity). Whoever cannot be
+ * under the same (thread, uid, gid) is reused (DESIGN: identity), unless its roles depend
+ * on its program or unit. Whoever cannot be
  * identified gets the least: uid and gid of the request, no supplementary group. 0 with a
  * reference in *ret, or -ENOMEM,
  * -EMFILE, -ENFILE: our own want, which says nothing about the caller. */

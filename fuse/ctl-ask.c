@@ -85,6 +85,7 @@ int ctl_find_user(const char *name, struct subject *ret, gid_t **ret_groups)
 	int r;
 
 	*ret_groups = NULL;
+	ret->any_program = true;
 	ctl_patience_start();
 	r = identity_user(name, &ret->uid, &ret->gid, ret_groups, &ret->n_groups);
 	ctl_patience_stop();

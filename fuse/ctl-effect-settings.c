@@ -21,7 +21,7 @@ static const char *const format_words[] = {
 };
 static const char *const no_yes_words[] = { "no", "yes" };
 
-static int add(struct effect *effect, const struct effect_setting *setting)
+int effect_add_setting(struct effect *effect, const struct effect_setting *setting)
 {
 	struct effect_setting *more;
 
@@ -78,7 +78,7 @@ static int compare_guard(struct effect *effect)
 	int r = 0;
 
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]) && r == 0; i++)
-		r = add(effect, &settings[i]);
+		r = effect_add_setting(effect, &settings[i]);
 	return r;
 }
 
@@ -115,7 +115,7 @@ static int compare_zones(struct effect *effect, const struct point *point)
 	int r = 0;
 
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]) && r == 0; i++)
-		r = add(effect, &settings[i]);
+		r = effect_add_setting(effect, &settings[i]);
 	return r;
 }
 
@@ -126,6 +126,8 @@ int effect_find_settings(struct effect *effect)
 	if (!effect->old)
 		return 0;
 	r = compare_guard(effect);
+	if (r == 0)
+		r = effect_find_limits(effect);
 	for (size_t i = 0; i < effect->points.n_items && r == 0; i++) {
 		const struct point *point = &effect->points.items[i];
 

@@ -62,6 +62,13 @@ void effect_fini(struct effect *effect);
 /* The settings alone; effect_find() does it. Returns 0 or -ENOMEM. */
 int effect_find_settings(struct effect *effect);
 
+/* Adds one if it differs, copied; its strings are borrowed. 0 or -ENOMEM. */
+int effect_add_setting(struct effect *effect, const struct effect_setting *setting);
+
+/* Of roles that only some programs or units hold: a setting's path is then the role, or
+ * where somebody needs no such program any more. 0 or -ENOMEM. */
+int effect_find_limits(struct effect *effect);
+
 /* Prints on stdout. */
 void effect_print(const struct effect *effect);
 

@@ -316,6 +316,7 @@ static void find_user(struct past *past)
 	const struct actor *actor = past->found.record->actor;
 
 	past->subject.uid = actor->uid;
+	past->subject.any_program = true; /* a record has no unit, and a program's name */
 	ctl_patience_start();
 	past->has_user =
 		identity_user_name(actor->uid, past->user, sizeof(past->user)) == 0 &&

@@ -66,7 +66,9 @@ static void print_role(const struct policy *policy, const struct question *quest
 		return;
 	}
 	printf("%s, ", answer->rule.role->name);
-	ctl_print_holding(policy, &question->subject, &answer->holding);
+	ctl_print_holding(policy, &question->subject,
+			  (unsigned)(answer->rule.role - policy->roles),
+			  &answer->holding);
 	putchar('\n');
 }
 

@@ -91,12 +91,19 @@ static int find_login(uid_t uid, struct subject *ret, gid_t **ret_groups)
 {
 	int r;
 
-	*ret = (struct subject){ .uid = uid };
+	*ret = (struct subject){ .uid = uid, .any_program = true };
 	ctl_patience_start();
 	r = identity_groups(uid, &ret->gid, ret_groups, &ret->n_groups);
 	ctl_patience_stop();
 	ret->groups = *ret_groups;
 	return r;
+}
+
+static void set_groups(struct subject *subject, const struct subject *from)
+{
+	subject->gid = from->gid;
+	subject->groups = from->groups;
+	subject->n_groups = from->n_groups;
 }
 
 /* A process keeps the groups that it was started with, and the guard takes those, unless
@@ -111,7 +118,7 @@ static int answer_process(const struct arguments *arguments, const struct policy
 
 	if (policy->groups_from == GROUPS_FROM_DATABASE) {
 		if (r == 0)
-			question->subject = login.subject;
+			set_groups(&question->subject, &login.subject);
 		else
 			question->subject.n_groups = 0; /* as the guard has it */
 	}

@@ -40,8 +40,22 @@ static void print_grant(const struct timed_grant *grant)
 	fputs(")", stdout);
 }
 
+static void print_texts(const char *before, char *const *texts, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		fputs(i == 0 ? before : " or ", stdout);
+		ctl_puts_safe(stdout, texts[i]);
+	}
+}
+
+void ctl_print_limits(const struct role *role)
+{
+	print_texts(", only by ", role->exes, role->n_exes);
+	print_texts(", only in ", role->units, role->n_units);
+}
+
 void ctl_print_holding(const struct policy *policy, const struct subject *subject,
-		       const struct role_holding *holding)
+		       unsigned role, const struct role_holding *holding)
 {
 	struct role_holding via;
 
@@ -53,10 +67,12 @@ void ctl_print_holding(const struct policy *policy, const struct subject *subjec
 		break;
 	case ROLE_BY_USER:
 		fputs("as one of its users", stdout);
+		ctl_print_limits(&policy->roles[role]);
 		break;
 	case ROLE_BY_GROUP:
 		fputs("through the group ", stdout);
 		ctl_print_group(holding->gid);
+		ctl_print_limits(&policy->roles[role]);
 		break;
 	case ROLE_BY_GRANT:
 		print_grant(holding->grant);
@@ -65,7 +81,7 @@ void ctl_print_holding(const struct policy *policy, const struct subject *subjec
 		printf("included by %s, ", policy->roles[holding->via].name);
 		policy_role_holding(policy, subject, holding->via, &via);
 		if (via.origin != ROLE_BY_INCLUDE) /* the direct ways come first */
-			ctl_print_holding(policy, subject, &via);
+			ctl_print_holding(policy, subject, holding->via, &via);
 		break;
 	}
 }
@@ -76,6 +92,23 @@ json_t *ctl_json_group(gid_t gid)
 
 	find_name(gid, name);
 	return ctl_json_text(name, strlen(name));
+}
+
+static void set_texts(json_t *object, const char *name, char *const *texts, size_t n)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, ctl_json_text(texts[i], strlen(texts[i])));
+	ctl_json_set(object, name, list);
+}
+
+static void set_limits(json_t *object, const struct role *role)
+{
+	if (role->n_exes > 0)
+		set_texts(object, "exe", role->exes, role->n_exes);
+	if (role->n_units > 0)
+		set_texts(object, "unit", role->units, role->n_units);
 }
 
 json_t *ctl_json_holding(const struct policy *policy, const struct subject *subject,
@@ -90,6 +123,8 @@ json_t *ctl_json_holding(const struct policy *policy, const struct subject *subj
 
 	ctl_json_set_text(object, "name", policy->roles[role].name);
 	ctl_json_set_text(object, "by", origins[holding->origin]);
+	if (holding->origin == ROLE_BY_GROUP || holding->origin == ROLE_BY_USER)
+		set_limits(object, &policy->roles[role]);
 	if (holding->origin == ROLE_BY_GROUP)
 		ctl_json_set(object, "group", ctl_json_group(holding->gid));
 	if (holding->origin == ROLE_BY_GRANT) {

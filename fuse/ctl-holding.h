@@ -10,9 +10,13 @@
 void ctl_print_group(gid_t gid);
 json_t *ctl_json_group(gid_t gid);
 
-/* "through the group ml-engineers", "included by ml-engineer, ..." */
+/* "through the group ml-engineers, only by /usr/bin/mv", "included by ml-engineer, ..."
+ */
 void ctl_print_holding(const struct policy *policy, const struct subject *subject,
-		       const struct role_holding *holding);
+		       unsigned role, const struct role_holding *holding);
+
+/* ", only by /usr/bin/mv, only in runner.service", or nothing. */
+void ctl_print_limits(const struct role *role);
 
 /* An object with the role's name, and `by`, `group` or `included_by`; of a grant `until`,
  * `granted_by` and `reason`. */

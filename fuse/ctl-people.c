@@ -171,7 +171,7 @@ static struct person *new_person(struct people *people, enum person_kind kind,
 	*person = (struct person){
 		.kind = kind,
 		.name = strdup(name),
-		.subject = { .uid = NO_ID, .gid = NO_ID },
+		.subject = { .uid = NO_ID, .gid = NO_ID, .any_program = true },
 	};
 	if (!person->name)
 		return NULL;
@@ -289,7 +289,7 @@ static int add_stranger(struct people *people, const char *name)
 /* All that the name service knows of one user, as explain asks it. */
 static int add_user(struct people *people, const char *name)
 {
-	struct subject subject = { 0 };
+	struct subject subject = { .any_program = true };
 	gid_t *groups = NULL;
 	struct person *person;
 	int r;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "fuse/ctl-process.h"
+#include "fuse/program.h"
 #include "fuse/util.h"
 
 static void fclosep(FILE **file)
@@ -105,6 +106,21 @@ static void read_program(struct process *process)
 		process->exe = strndup(text, (size_t)n);
 }
 
+/* As caller.c does it for a role that asks. */
+static void read_unit(struct process *process)
+{
+	_cleanup_(fclosep) FILE *file = NULL;
+	char path[64], text[4096];
+	size_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", process->pid);
+	file = fopen(path, "re");
+	n = file ? fread(text, 1, sizeof(text) - 1, file) : 0;
+	text[n] = '\0';
+	if (program_unit(text, process->unit, sizeof(process->unit)))
+		process->subject.unit = process->unit;
+}
+
 int process_read(pid_t pid, struct process *ret)
 {
 	_cleanup_(fclosep) FILE *status = NULL;
@@ -117,9 +133,13 @@ int process_read(pid_t pid, struct process *ret)
 	if (!status)
 		return errno == ENOENT ? -ESRCH : -errno;
 	r = read_status(status, ret);
-	if (r == 0)
-		read_program(ret);
-	return r;
+	if (r < 0)
+		return r;
+	read_program(ret);
+	if (ret->exe && program_is_here(pid, ret->exe))
+		ret->subject.exe = ret->exe;
+	read_unit(ret);
+	return 0;
 }
 
 void process_fini(struct process *process)

@@ -13,6 +13,7 @@ struct process {
 	uid_t login_uid;	/* (uid_t)-1: unset, or not known */
 	char comm[32];
 	char *exe; /* NULL: we may not know */
+	char unit[256];
 };
 
 /* Reads /proc/PID. 0, -ESRCH if there is no such process, -EINVAL if it is not

@@ -53,7 +53,7 @@ static void print_roles(const struct asked *asked)
 			continue;
 		policy_role_holding(asked->policy, &asked->subject, i, &holding);
 		printf("  role %-20s ", asked->policy->roles[i].name);
-		ctl_print_holding(asked->policy, &asked->subject, &holding);
+		ctl_print_holding(asked->policy, &asked->subject, i, &holding);
 		putchar('\n');
 	}
 	putchar('\n');

@@ -10,6 +10,7 @@
 #include "fuse/ctl-grants.h"
 #include "fuse/ctl-json.h"
 #include "fuse/ctl-pager.h"
+#include "fuse/ctl-holding.h"
 #include "fuse/ctl-people.h"
 #include "fuse/ctl-rights.h"
 #include "fuse/ctl-words.h"
@@ -239,6 +240,20 @@ static void print_head(const struct table *table, int width)
 	printf("  by%s\n", ctl_colour(stdout, CTL_PLAIN));
 }
 
+/* Roles that take a certain program or unit: in the table as if by that. */
+static void print_limits(const struct policy *policy)
+{
+	for (size_t i = 0; i < policy->n_roles; i++) {
+		const struct role *role = &policy->roles[i];
+
+		if (role->n_exes == 0 && role->n_units == 0)
+			continue;
+		printf("%s is held", role->name);
+		ctl_print_limits(role);
+		puts(".");
+	}
+}
+
 /* Explains the words that are in the table. */
 static void print_legend(const struct table *table)
 {
@@ -257,6 +272,7 @@ static void print_legend(const struct table *table)
 	if (way)
 		puts("way: the names that lead to a zone below where they may do "
 		     "something.");
+	print_limits(table->policy);
 	puts("root has no privilege of its own here.");
 }
 

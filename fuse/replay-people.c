@@ -103,6 +103,7 @@ static void find_roles(const struct replay_people *people, struct person *person
 	_cleanup_(freep) gid_t *groups = NULL;
 	struct subject now = known;
 
+	now.any_program = true; /* a record names no unit, and a program by name only */
 	ask(person, &now, &groups);
 	for (size_t i = 0; i < people->n_policies; i++) {
 		const struct policy *policy = people->policies[i];

@@ -462,6 +462,63 @@ static void roles_come_by_group_user_inclusion_and_for_everyone(void **state)
 	assert_int_equal(roles.bits[0], 1 << 0);
 }
 
+static const char limited[] = "[role runner]\nusers = u13\ngroups = g20\n"
+			      "exe = /usr/bin/mv, /usr/bin/cp\nunit = runner.service\n"
+			      "[role by-program]\nusers = u14\nexe = /usr/bin/mv\n"
+			      "[role chief]\nusers = u15\ninclude = runner\n"
+			      "[zone share]\npath = /\nallow runner = read\n"
+			      "allow by-program = read\n";
+
+static void a_limited_role_takes_its_program_and_its_unit(void **state)
+{
+	static const struct {
+		uid_t uid;
+		gid_t gid;
+		const char *exe, *unit;
+		bool any_program;
+		unsigned roles; /* as bits */
+	} asks[] = {
+		{ 13, 5, "/usr/bin/mv", "runner.service", false, 1 << 0 | 1 << 1 },
+		{ 13, 5, "/usr/bin/cp", "runner.service", false, 1 << 0 | 1 << 1 },
+		{ 5, 20, "/usr/bin/mv", "runner.service", false, 1 << 0 | 1 << 1 },
+		{ 13, 5, "/usr/bin/rm", "runner.service", false, 1 << 0 },
+		{ 13, 5, "/usr/bin/mvx", "runner.service", false, 1 << 0 },
+		{ 13, 5, "/usr/bin/mv", "other.service", false, 1 << 0 },
+		{ 13, 5, "/usr/bin/mv", NULL, false, 1 << 0 },
+		{ 13, 5, NULL, "runner.service", false, 1 << 0 },
+		{ 13, 5, NULL, NULL, false, 1 << 0 },
+		{ 5, 20, NULL, NULL, false, 1 << 0 },
+		{ 12, 5, "/usr/bin/mv", "runner.service", false, 1 << 0 },
+		{ 13, 5, NULL, NULL, true, 1 << 0 | 1 << 1 },
+		{ 14, 5, "/usr/bin/mv", NULL, false, 1 << 0 | 1 << 2 },
+		{ 14, 5, "/usr/bin/cp", NULL, false, 1 << 0 },
+		/* The limit is of the role's own users and groups, not of who includes
+		   it. */
+		{ 15, 5, NULL, NULL, false, 1 << 0 | 1 << 1 | 1 << 3 },
+	};
+	AUTO_POLICY policy = fixture_policy(limited);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(asks) / sizeof(asks[0]); i++) {
+		const struct subject subject = { .uid = asks[i].uid,
+						 .gid = asks[i].gid,
+						 .exe = asks[i].exe,
+						 .unit = asks[i].unit,
+						 .any_program = asks[i].any_program };
+		struct role_holding holding;
+		struct role_set roles;
+
+		policy_roles(policy, &subject, &roles);
+		assert_int_equal(roles.bits[0], asks[i].roles);
+		policy_role_holding(policy, &subject, 1, &holding);
+		assert_int_equal(holding.origin != ROLE_NOT_HELD,
+				 (asks[i].roles & 1 << 1) != 0);
+		assert_int_equal(policy_asks_program(policy, &subject),
+				 asks[i].uid == 13 || asks[i].uid == 14 ||
+					 asks[i].gid == 20);
+	}
+}
+
 /* Random policies over few names, so that they often meet. */
 #define N_NAMES	  3
 #define DEPTH_MAX 4
@@ -746,6 +803,7 @@ int main(void)
 		cmocka_unit_test(a_directory_leads_to_the_listed_zones_below_it),
 		cmocka_unit_test(a_name_that_leads_only_to_a_locked_zone_stays_hidden),
 		cmocka_unit_test(roles_come_by_group_user_inclusion_and_for_everyone),
+		cmocka_unit_test(a_limited_role_takes_its_program_and_its_unit),
 		cmocka_unit_test(the_index_agrees_with_trying_every_pattern),
 		cmocka_unit_test(a_decision_among_a_thousand_zones_is_fast),
 		cmocka_unit_test(overlapping_stars_do_not_take_for_ever),
