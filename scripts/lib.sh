@@ -11,6 +11,7 @@ TEST_PACKAGES=(python3-pytest git rsync sqlite3 mandoc libcap2-bin systemd stres
 FUZZ_PACKAGES=(clang libclang-rt-dev llvm)
 # The auditor's page is opened in a real browser.
 REPORT_TEST_PACKAGES=(chromium)
+# test_serving.py needs them, too.
 DEMO_PACKAGES=(python3-sklearn python3-joblib)
 
 die() {
