@@ -131,7 +131,8 @@ int ctl_place_all(struct ctl_place **ret, size_t *ret_n)
 	*ret = calloc(guards.n_items, sizeof(**ret));
 	if (!*ret)
 		return ctl_fail("no memory");
-	for (*ret_n = 0; status == CTL_OK && *ret_n < guards.n_items; (*ret_n)++)
-		status = fill_place(&guards.items[*ret_n], ".", &(*ret)[*ret_n]);
+	for (*ret_n = 0; *ret_n < guards.n_items; (*ret_n)++)
+		if (fill_place(&guards.items[*ret_n], ".", &(*ret)[*ret_n]) != CTL_OK)
+			status = CTL_FAILED;
 	return status;
 }

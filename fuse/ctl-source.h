@@ -16,7 +16,8 @@ struct ctl_place {
  * CTL_USAGE, CTL_NO (in no share) or CTL_FAILED, having said why. */
 int ctl_place_find(const char *path, struct ctl_place *ret);
 
-/* Of each guard that runs, its top. The list and its items are the caller's. As above. */
+/* Of each guard that runs, its top. The list and its items are the caller's. As above;
+ * one that does not answer has fd -1, and the others are found all the same. */
 int ctl_place_all(struct ctl_place **ret, size_t *ret_n);
 
 void ctl_place_fini(struct ctl_place *place);

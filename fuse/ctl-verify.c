@@ -383,7 +383,7 @@ static int run_all(struct verifier *verifier)
 	int status = ctl_place_all(&places, &n);
 
 	for (size_t i = 0; i < n; i++) {
-		if (status < CTL_USAGE)
+		if (places[i].fd >= 0)
 			status = worse(status, walk(verifier, &places[i], "."));
 		ctl_place_fini(&places[i]);
 	}

@@ -177,12 +177,13 @@ def test_all_finds_what_was_kept_wherever_it_is(share, model):
     for path in (other, single):
         assert ctl("verify", "--keep", path).returncode == OK
     status, answer = verify_json("--all")
-    ours = {one["path"] for one in answer["promoted"] if one["path"].startswith(share.mountpoint)}
-    assert ours == {model, other, single}
+    ours = {one["path"]: one["verified"] for one in answer["promoted"]
+            if one["path"].startswith(share.mountpoint)}
+    assert ours == {model: True, other: True, single: True}
     rewrite(share.source("top.bin"), b"X")
-    status, answer = verify_json("--all")
-    assert status == NO
-    assert [one["path"] for one in answer["promoted"] if not one["verified"]] == [single]
+    status, answer = verify_json("--all")  # FAILED if another's guard does not answer
+    assert status in (NO, FAILED)
+    assert single in [one["path"] for one in answer["promoted"] if not one["verified"]]
 
 
 def test_a_directory_verifies_what_is_below(share, model):
