@@ -21,7 +21,7 @@
 #include "fuse/audit-sink.h"
 #include "fuse/audit-watch.h"
 
-#define WINDOW_MAX 4096
+#define WINDOW_MAX 2048
 
 /* Looks, in ms. Asking the kernel takes some 100 us, reading the log on a few. */
 #define LOOK_MS	   100
