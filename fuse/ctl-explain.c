@@ -116,6 +116,8 @@ static int answer_process(const struct arguments *arguments, const struct policy
 	struct answer answer, after;
 	int r = find_login(question->subject.uid, &login.subject, &groups);
 
+	login.subject.grants = question->subject.grants;
+	login.subject.now = question->subject.now;
 	if (policy->groups_from == GROUPS_FROM_DATABASE) {
 		if (r == 0)
 			set_groups(&question->subject, &login.subject);
