@@ -10,7 +10,8 @@
 #define MODELGUARD_VERSION "(development)"
 #endif
 
-/* clang-format off: a line for each */
+/* A line for each. */
+/* clang-format off */
 static const struct ctl_verb *const verbs[] = {
 	&ctl_check,
 	&ctl_edit,

@@ -43,7 +43,8 @@ struct ctl_verb {
 	int (*run)(const struct ctl_verb *verb, int argc, char **argv);
 };
 
-/* clang-format off: a line for each */
+/* A line for each. */
+/* clang-format off */
 extern const struct ctl_verb
 	ctl_approvals,
 	ctl_approve,

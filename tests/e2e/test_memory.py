@@ -3,8 +3,8 @@
 policy fails, it ends in order or goes on, and nothing is half done.
 
 What breaks without the defence was seen once for each: a start that crashed in hash_init() and in
-OpenSSL's EVP_Digest(), one that left its mount behind, one that said nothing, and a guard that
-ended when a new thread had no buffer (libfuse's own loop)."""
+OpenSSL's EVP_Digest(), one that left its mount behind, and one that said nothing. That libfuse's
+own loop would end the guard when a new thread has no buffer is read from its source."""
 
 import errno
 import json
