@@ -80,14 +80,20 @@ static struct record record_of(const struct timed_grant *grant,
 int guard_record_grants(struct guard *guard, const struct policy_snapshot *snapshot,
 			struct grants *begun)
 {
-	_cleanup_(freep) char *file = grants_file_of(snapshot->policy->file);
+	_cleanup_(freep) char *file = NULL;
 	struct ledger *ledger = guard->ledger;
-	struct lent *items = reallocarray(
-		ledger->items, ledger->n_items + begun->n_items + 1, sizeof(*items));
-	int r = items ? 0 : -ENOMEM;
+	struct lent *items;
+	int r = 0;
 
+	if (begun->n_items == 0)
+		return 0;
+	file = grants_file_of(snapshot->policy->file);
+	items = reallocarray(ledger->items, ledger->n_items + begun->n_items,
+			     sizeof(*items));
 	if (items)
 		ledger->items = items;
+	if (!items || !file)
+		return -ENOMEM;
 	for (size_t i = 0; i < begun->n_items && r == 0; i++) {
 		const struct timed_grant *grant = &begun->items[i];
 		const struct grant_event made = { .op = "grant", .by = &grant->by };

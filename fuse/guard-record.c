@@ -205,7 +205,13 @@ static int record_candidate(struct guard *guard, const struct policy_snapshot *o
 					      valid };
 	int r = valid ? record_policy(guard, &next, old->policy->hash, NULL) : -ENOMEM;
 
-	return r == 0 ? guard_record_grants(guard, &next, valid) : r;
+	if (r < 0)
+		return r;
+	r = guard_record_grants(guard, &next, valid);
+	if (r < 0) /* the first record was not true */
+		record_policy(guard, old, NULL,
+			      "its grants cannot be recorded; the old policy stays");
+	return r;
 }
 
 int guard_reload(struct guard *guard, struct complaints *complaints)

@@ -14,9 +14,8 @@
 
 /* Words that records have and that are not decided as operations. */
 static const char *const further_operations[] = {
-	"rename", "start", "end",   "policy-load", "policy-reload",
-	"gap",	  "wake",  "grant", "grant-end",   "grant-revoke",
-	"verify", "keep",
+	"rename", "start", "end",	"policy-load",	"policy-reload", "gap",
+	"wake",	  "grant", "grant-end", "grant-revoke", "verify",	 "keep",
 };
 
 bool trail_filter_in_time(const struct trail_filter *filter,
