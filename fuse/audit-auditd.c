@@ -8,6 +8,7 @@
  * half of the kernel's backlog: ours never fill it. */
 #include <errno.h>
 #include <libaudit.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,6 +69,7 @@ struct auditd {
 	struct audit_log log;
 	enum audit_log_state log_state;
 	struct courier *wakers[N_WAKERS]; /* NULL: not needed yet */
+	_Atomic int wake_type;		  /* of the record that they send */
 	int64_t asked_at;    /* ms, CLOCK_MONOTONIC, as all that ends in _at */
 	int64_t progress_at; /* when something was written, or nothing was to be */
 	unsigned n_held;     /* looks in a row at which the kernel held somebody */
@@ -242,11 +244,13 @@ static struct record probe(enum record_kind kind, uint64_t number)
 static void send_wake(void *data, struct audit_netlink *netlink)
 {
 	const struct record record = probe(RECORD_LIFECYCLE, 0);
+	struct auditd *auditd = data;
 	struct custody_item *item;
 	bool maybe;
 
 	if (make_items(&record, &item) < 0)
 		return;
+	item->type = atomic_load(&auditd->wake_type);
 	(void)send_item(data, netlink, item, FIRST, &maybe);
 	custody_item_free(item);
 }
@@ -255,7 +259,9 @@ static void send_wake(void *data, struct audit_netlink *netlink)
  * through; each time that it has been, one is woken (kernel/audit.c: audit_receive(),
  * kauditd_thread()). If nobody has anything to record after that, the others sleep on for
  * backlog_wait_time, a minute. So a record is written, by a thread that may fall asleep
- * itself if the queue is full all the same; then it is the next one's turn. */
+ * itself if the queue is full all the same; then it is the next one's turn. While
+ * auditing is disabled the kernel drops a record of any type but one, and wakes nobody
+ * (kernel/audit.c: audit_receive_msg(), AUDIT_USER_AVC). */
 static void wake_sleepers(struct auditd *auditd)
 {
 	bool is_held = senders_are_stuck(auditd->senders) || auditd->report.is_late;
@@ -264,6 +270,9 @@ static void wake_sleepers(struct auditd *auditd)
 	auditd->n_held = is_held && auditd->report.is_drained ? auditd->n_held + 1 : 0;
 	if (auditd->n_held < HELD_LOOKS)
 		return;
+	atomic_store(&auditd->wake_type, auditd->report.state == AUDIT_STATE_DISABLED
+						 ? AUDIT_USER_AVC
+						 : types[RECORD_LIFECYCLE]);
 	while (*waker && courier_is_sending(*waker))
 		if (++waker == auditd->wakers + N_WAKERS)
 			return;
